@@ -1,0 +1,18 @@
+// swift-tools-version: 6.2
+// Catena: an elastic LLM inference server. One target per module of docs/architecture; arrows point down the list.
+
+import PackageDescription
+
+// CI and `make` set CATENA_STRICT=1, so that a warning in our own code fails the build there and not for a user
+// whose compiler is newer than ours.
+let strict = Context.environment["CATENA_STRICT"] == "1"
+
+let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+let package = Package(
+    name: "catena",
+    products: [],
+    dependencies: [],
+    targets: [],
+    swiftLanguageModes: [.v6]
+)
