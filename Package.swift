@@ -13,6 +13,9 @@ let package = Package(
     name: "catena",
     products: [],
     dependencies: [],
-    targets: [],
+    targets: [
+        // Words shared by all modules: tokens, chains, requests, events. No logic.
+        .target(name: "Core", swiftSettings: swiftSettings),
+    ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,89 @@
+/// What the engine tells about one request, in this order: `admitted`, `promptLogprobs` when asked for,
+/// any number of `token`, and exactly one of `finished` and `failed`, which is the last event.
+public enum GenerationEvent: Sendable {
+    case admitted(Admission)
+    /// One entry per prompt token; the first is nil, for nothing precedes it.
+    case promptLogprobs([TokenLogprobs?])
+    case token(GeneratedToken)
+    case finished(FinishReason)
+    case failed(GenerationFailure)
+}
+
+/// A request has its place in the running batch and its KV blocks.
+public struct Admission: Sendable, Hashable {
+    /// Prompt tokens whose KV was already there, so that nothing was computed for them.
+    public var cachedTokens: Int
+    /// The chain count of the first token.
+    public var chains: Int
+    /// Why that count: what `X-Chains-Reason` says.
+    public var reason: ChainReason
+
+    public init(cachedTokens: Int, chains: Int, reason: ChainReason) {
+        self.cachedTokens = cachedTokens
+        self.chains = chains
+        self.reason = reason
+    }
+}
+
+/// Why a request runs with its chain count.
+public enum ChainReason: String, Sendable, Hashable {
+    /// The client fixed the count.
+    case requested
+    /// The client gave a range or nothing, and there was room for the most chains allowed.
+    case unconstrained
+}
+
+/// One generated token.
+public struct GeneratedToken: Sendable, Hashable {
+    public var id: TokenID
+    /// How many chains computed it.
+    public var chains: Int
+    /// Present when the request asked for log probabilities.
+    public var logprobs: TokenLogprobs?
+
+    public init(id: TokenID, chains: Int, logprobs: TokenLogprobs? = nil) {
+        self.id = id
+        self.chains = chains
+        self.logprobs = logprobs
+    }
+}
+
+/// A token's log probability (natural logarithm, of the model's own distribution: before temperature and filters)
+/// and the most likely alternatives at its position, best first.
+public struct TokenLogprobs: Sendable, Hashable {
+    public struct Entry: Sendable, Hashable {
+        public var id: TokenID
+        public var logprob: Float
+
+        public init(id: TokenID, logprob: Float) {
+            self.id = id
+            self.logprob = logprob
+        }
+    }
+
+    public var chosen: Entry
+    public var top: [Entry]
+
+    public init(chosen: Entry, top: [Entry]) {
+        self.chosen = chosen
+        self.top = top
+    }
+}
+
+/// Why an answer ended.
+public enum FinishReason: String, Sendable, Hashable {
+    /// An end token, or a stop sequence.
+    case stop
+    /// `maxTokens` were generated, or the context is full.
+    case length
+}
+
+/// Why a request ended without an answer.
+public enum GenerationFailure: Error, Sendable, Hashable {
+    /// The queue is full; `retryAfter` is the expected wait in seconds.
+    case overloaded(retryAfter: Double)
+    /// The server is going down and takes no more work.
+    case shuttingDown
+    /// The request can never be run: prompt and answer need more KV than the whole pool has.
+    case tooLarge(neededTokens: Int, poolTokens: Int)
+}

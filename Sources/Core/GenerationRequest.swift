@@ -1,0 +1,41 @@
+/// One answer to be generated: what crosses from the API to the engine. Everything in it is already validated
+/// against the model: token ids exist, the prompt fits its context, the chain selection is possible.
+public struct GenerationRequest: Sendable {
+    public var id: RequestID
+    /// The prompt's tokens, at least one.
+    public var prompt: [TokenID]
+    /// The most tokens to generate. 0 only evaluates the prompt.
+    public var maxTokens: Int
+    public var chains: ChainSelection
+    public var sampling: SamplingParameters
+    /// Tokens that end the answer: the model's end tokens unless the client ignores them.
+    public var endTokens: Set<TokenID>
+    /// How many alternatives to report beside every generated token's log probability; nil reports none at all.
+    public var logprobs: Int?
+    /// Report the log probabilities of the prompt's tokens too (completions' `echo` with `logprobs`).
+    public var promptLogprobs: Bool
+    /// The session whose KV this request continues and whose KV its answer becomes.
+    public var sessionID: String?
+
+    public init(
+        id: RequestID,
+        prompt: [TokenID],
+        maxTokens: Int,
+        chains: ChainSelection = .auto,
+        sampling: SamplingParameters,
+        endTokens: Set<TokenID> = [],
+        logprobs: Int? = nil,
+        promptLogprobs: Bool = false,
+        sessionID: String? = nil
+    ) {
+        self.id = id
+        self.prompt = prompt
+        self.maxTokens = maxTokens
+        self.chains = chains
+        self.sampling = sampling
+        self.endTokens = endTokens
+        self.logprobs = logprobs
+        self.promptLogprobs = promptLogprobs
+        self.sessionID = sessionID
+    }
+}
