@@ -15,7 +15,7 @@ let package = Package(
     dependencies: [],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
-        .target(name: "Core", swiftSettings: swiftSettings),
+        .target(name: "Core", swiftSettings: swiftSettings)
     ],
     swiftLanguageModes: [.v6]
 )
