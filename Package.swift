@@ -15,7 +15,10 @@ let package = Package(
     dependencies: [],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
-        .target(name: "Core", swiftSettings: swiftSettings)
+        .target(name: "Core", swiftSettings: swiftSettings),
+        // Logits to a token: one small rule each. Pure.
+        .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
+        .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,4 @@
-/// How a token is drawn from the logits of one position. Rules apply in the order of the properties.
+/// How a token is drawn from the logits of one position: temperature, min-p, top-k, top-p, in this order.
 public struct SamplingParameters: Sendable, Hashable {
     /// Divides the logits. 0 is greedy: the token with the highest logit, the lowest id among equals.
     public var temperature: Float
