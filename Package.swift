@@ -12,13 +12,22 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 let package = Package(
     name: "catena",
     products: [],
-    dependencies: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0")
+    ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
         .target(name: "Core", swiftSettings: swiftSettings),
         // Logits to a token: one small rule each. Pure.
         .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
+        // Queue, admission, chain policy, step plan: a value with a clock passed in. Pure.
+        .target(
+            name: "Scheduling",
+            dependencies: ["Core", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )
