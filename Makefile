@@ -1,0 +1,67 @@
+# Catena's one entry point. `make` alone tells what there is.
+#   MODEL=path    the model that `serve`, `bench` and `eval` use
+#   PORT=8080     where `serve` listens
+
+MODEL ?= Models/catena-fable-16m
+PORT ?= 8080
+TEXT ?=
+VENV := .venv
+CATENA := .build/release/catena
+SOURCES := Package.swift Sources Tests
+
+# Warnings in our own code are errors here; a user's newer compiler may warn without failing.
+export CATENA_STRICT := 1
+# --explicit-target-dependency-import-check keeps the arrows between the modules honest.
+SWIFT_FLAGS := --explicit-target-dependency-import-check error
+
+.DEFAULT_GOAL := help
+.PHONY: help packages swift build serve test test-swift test-python bench train eval format lint clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+packages:
+	@deploy/install-packages.sh
+
+swift:
+	@command -v swift >/dev/null || { echo "A Swift 6.2 or newer toolchain is needed: https://www.swift.org/install/linux/" >&2; exit 1; }
+
+build: packages swift ## Build the program, optimised
+	swift build -c release $(SWIFT_FLAGS) --product catena
+
+serve: build ## Build and serve the bundled model on PORT
+	$(CATENA) serve --model $(MODEL) --port $(PORT)
+
+test: test-swift test-python ## Run every test
+
+test-swift: packages swift
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build
+
+test-python: packages $(VENV)/ready
+	$(VENV)/bin/python -m pytest -q training/tests
+
+bench: build ## Time prefill and decode of MODEL per chain count
+	$(CATENA) bench --model $(MODEL)
+
+train: $(VENV)/ready ## Train the bundled model again: make train TEXT="train.txt.xz ..."
+	@test -n "$(TEXT)" || { echo 'Give the training text: make train TEXT="a.txt.xz b.txt.xz" (docs/training.md)' >&2; exit 2; }
+	$(VENV)/bin/python -m colm.train $(TEXT)
+
+eval: build ## Loss and perplexity per chain count: make eval TEXT=valid.txt.xz
+	@test -n "$(TEXT)" || { echo 'Give a text to evaluate on: make eval TEXT=valid.txt' >&2; exit 2; }
+	$(CATENA) eval --model $(MODEL) $(TEXT)
+
+format: swift ## Format the Swift sources
+	swift format --in-place --recursive $(SOURCES)
+
+lint: packages swift ## Check formatting, and build with warnings as errors
+	swift format lint --strict --recursive $(SOURCES)
+	swift build --build-tests $(SWIFT_FLAGS)
+
+clean: ## Remove what was built (not the Python environment)
+	swift package clean
+	rm -rf .build
+
+$(VENV)/ready: training/requirements.txt training/make-venv.sh
+	training/make-venv.sh $(VENV)
