@@ -13,6 +13,10 @@ let package = Package(
     name: "catena",
     products: [],
     dependencies: [],
-    targets: [],
+    targets: [
+        // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
+        .target(name: "ModelIO", swiftSettings: swiftSettings),
+        .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+    ],
     swiftLanguageModes: [.v6]
 )
