@@ -18,6 +18,8 @@ let package = Package(
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
         .target(name: "Core", swiftSettings: swiftSettings),
+        // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
+        .target(name: "ModelIO", swiftSettings: swiftSettings),
         // Logits to a token: one small rule each. Pure.
         .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
         // Queue, admission, chain policy, step plan: a value with a clock passed in. Pure.
@@ -26,6 +28,7 @@ let package = Package(
             dependencies: ["Core", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
     ],
