@@ -1,8 +1,9 @@
 import Core
 import KVCache
 
-/// A request as the engine thread holds it: what the scheduler does not need to know.
-struct ActiveRequest {
+/// A request as the engine thread holds it: what the scheduler does not need to know. A class, so that a step changes it
+/// in place; it never leaves the engine thread.
+final class ActiveRequest {
     let request: GenerationRequest
     let receiver: any GenerationReceiver
     /// The prompt and what was generated.

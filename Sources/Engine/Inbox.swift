@@ -14,23 +14,39 @@ enum Command: Sendable {
 
 /// The one way into the engine thread: commands in order, from any thread, without ever waiting for a step.
 final class Inbox: Sendable {
-    private let commands = Mutex<[Command]>([])
-    private let arrived = DispatchSemaphore(value: 0)
-
-    func post(_ command: Command) {
-        let wasEmpty = commands.withLock { commands in
-            defer { commands.append(command) }
-            return commands.isEmpty
-        }
-        // One signal per filling: a receiver takes everything at once.
-        if wasEmpty { arrived.signal() }
+    private struct State {
+        var commands: [Command] = []
+        var isClosed = false
     }
 
-    /// Everything posted since the last take, at once.
+    private let state = Mutex(State())
+    private let arrived = DispatchSemaphore(value: 0)
+
+    /// Returns false when the engine has ended and nobody will ever take the command.
+    func post(_ command: Command) -> Bool {
+        let (accepted, wasEmpty) = state.withLock { state in
+            guard !state.isClosed else { return (false, false) }
+            defer { state.commands.append(command) }
+            return (true, state.commands.isEmpty)
+        }
+        // One signal per filling: the engine takes everything at once.
+        if wasEmpty { arrived.signal() }
+        return accepted
+    }
+
+    /// Everything posted since the last take.
     func take() -> [Command] {
-        commands.withLock { commands in
-            defer { commands.removeAll() }
-            return commands
+        state.withLock { state in
+            defer { state.commands = [] }
+            return state.commands
+        }
+    }
+
+    /// Everything posted since the last take; from now on nothing more is accepted.
+    func close() -> [Command] {
+        state.withLock { state in
+            defer { state = State(isClosed: true) }
+            return state.commands
         }
     }
 

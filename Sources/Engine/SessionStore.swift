@@ -15,6 +15,14 @@ struct SessionStore {
         fileprivate(set) var used: ContinuousClock.Instant
     }
 
+    /// A table that no session holds any more.
+    struct Released {
+        var id: String
+        var table: BlockTable
+        /// Whether the session itself is gone, and not only an older state of it.
+        var isForgotten = true
+    }
+
     private let capacity: Int
     private let timeToLive: Duration
     private var sessions: [String: Session] = [:]
@@ -28,34 +36,35 @@ struct SessionStore {
 
     subscript(id: String) -> Session? { sessions[id] }
 
-    /// Puts a session's new state in the place of its old one, and returns the tables that must be released.
+    /// Puts a session's new state in the place of its old one.
+    ///
+    /// - Returns: what was let go, whose blocks must be released. With a capacity of 0 that is the new state itself.
     mutating func store(
         _ id: String,
         tokens: [TokenID],
         table: BlockTable,
         now: ContinuousClock.Instant
-    ) -> [(id: String, table: BlockTable)] {
-        guard capacity > 0 else { return [(id, table)] }
-        var released: [(id: String, table: BlockTable)] = []
+    ) -> [Released] {
+        var released: [Released] = []
         if let old = sessions.updateValue(Session(tokens: tokens, table: table, used: now), forKey: id) {
-            released.append((id, old.table))
+            released.append(Released(id: id, table: old.table, isForgotten: false))
         }
         while sessions.count > capacity, let victim = removeLeastRecentlyUsed() { released.append(victim) }
         return released
     }
 
     /// Forgets the session that was used longest ago, for its blocks.
-    mutating func removeLeastRecentlyUsed() -> (id: String, table: BlockTable)? {
+    mutating func removeLeastRecentlyUsed() -> Released? {
         guard let victim = sessions.min(by: { $0.value.used < $1.value.used }) else { return nil }
         sessions[victim.key] = nil
-        return (victim.key, victim.value.table)
+        return Released(id: victim.key, table: victim.value.table)
     }
 
     /// Forgets the sessions that were idle for longer than their time to live.
-    mutating func removeExpired(now: ContinuousClock.Instant) -> [(id: String, table: BlockTable)] {
+    mutating func removeExpired(now: ContinuousClock.Instant) -> [Released] {
         let expired = sessions.filter { now - $0.value.used > timeToLive }
         for id in expired.keys { sessions[id] = nil }
-        return expired.map { ($0.key, $0.value.table) }
+        return expired.map { Released(id: $0.key, table: $0.value.table) }
     }
 }
 

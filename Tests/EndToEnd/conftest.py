@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("CATENA", ROOT / ".build" / "release" / "catena"))
+PROGRAM = Path(os.environ.get("CATENA", ROOT / ".build" / "debug" / "catena"))
 MODEL = Path(os.environ.get("CATENA_TEST_MODEL", ROOT / "Models" / "catena-fable-16m"))
 
 
