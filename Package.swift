@@ -12,7 +12,24 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 let package = Package(
     name: "catena",
     products: [],
-    dependencies: [],
-    targets: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2")
+    ],
+    targets: [
+        // Calls and constants of Linux that Swift's Glibc module does not show.
+        .target(name: "CShims"),
+        // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
+        .target(name: "HTTP1", swiftSettings: swiftSettings),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
+        // Sockets on Dispatch: listeners, connections, deadlines, drain.
+        .target(
+            name: "Net",
+            dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings
+        ),
+        // A raw socket client for tests, with a timeout on every wait.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
+    ],
     swiftLanguageModes: [.v6]
 )
