@@ -30,24 +30,25 @@ public final class InferenceEngine: GenerationService {
     /// Starts the engine thread.
     ///
     /// - Parameters:
-    ///   - makeModel: builds the model and its KV pool on the engine thread, which alone will use them.
+    ///   - model: from now on the engine thread's own, as is `pool`.
     ///   - outbox: where receivers are called; a serial queue.
     public init(
+        model: sending any LanguageModel,
+        pool: sending BlockPool,
         limits: SchedulerLimits,
         sessions: SessionLimits,
-        outbox: DispatchQueue,
-        makeModel: @escaping @Sendable () -> (model: any LanguageModel, pool: BlockPool)
+        outbox: DispatchQueue
     ) {
         self.outbox = outbox
         let inbox = inbox
         let directory = directory
         let ended = ended
         ended.enter()
+        let owned = Owned(model: model, pool: pool)
         let thread = Thread {
-            let (model, pool) = makeModel()
             var loop = StepLoop(
-                model: model,
-                pool: pool,
+                model: owned.model,
+                pool: owned.pool,
                 limits: limits,
                 sessions: SessionStore(capacity: sessions.count, timeToLive: sessions.timeToLive),
                 directory: directory,
@@ -84,6 +85,12 @@ public final class InferenceEngine: GenerationService {
     /// Ends after the step that runs now; requests that are not done fail with `shuttingDown`.
     public func stop() {
         _ = inbox.post(.stop)
+    }
+
+    /// What moves to the engine thread.
+    private struct Owned: @unchecked Sendable {  // proof: made from `sending` values, and used by that thread alone
+        let model: any LanguageModel
+        let pool: BlockPool
     }
 
     /// The engine thread: commands, then a step, until told to end.

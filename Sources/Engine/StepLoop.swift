@@ -15,6 +15,8 @@ public protocol LanguageModel {
     func forward(_ batch: Batch, cache: BlockPool) -> Logits
 }
 
+extension ChainModel: LanguageModel {}
+
 /// Everything the engine thread owns, and `step()`: one transaction of plan, run, sample, update.
 ///
 /// Confined to one thread, and told the time instead of asking for it, so that tests drive it by hand.
@@ -116,7 +118,11 @@ struct StepLoop {
         var cached = 0
         if let session = session(for: request.request) {
             // The prompt's last token always runs: it gives the first logits.
-            cached = min(commonPrefix(session.tokens, request.tokens), session.table.tokenCount, request.tokens.count - 1)
+            cached = min(
+                commonPrefix(session.tokens, request.tokens),
+                session.table.tokenCount,
+                request.tokens.count - 1
+            )
             var table = pool.fork(session.table)
             pool.truncate(&table, to: cached)
             request.table = table
@@ -182,7 +188,7 @@ struct StepLoop {
         if request.request.maxTokens == 0 {
             ending = .length
         } else {
-            ending = generate(request, part, UnsafeBufferPointer(logits[firstRow + part.logitsRows - 1]))
+            ending = generate(request, part, logits[firstRow + part.logitsRows - 1])
         }
         if let ending {
             outbox.add(.finished(ending), for: request.receiver)
@@ -220,7 +226,7 @@ struct StepLoop {
         for row in 0..<part.count where part.start + row + 1 < wish.prompt.count {
             request.promptLogprobs.append(
                 tokenLogprobs(
-                    UnsafeBufferPointer(logits[firstRow + row]),
+                    logits[firstRow + row],
                     chosen: wish.prompt[part.start + row + 1],
                     count: wish.logprobs ?? 0
                 )

@@ -3,6 +3,7 @@ import Core
 import Dispatch
 import Engine
 import Foundation
+import KVCache
 import Model
 import Scheduling
 import Synchronization
@@ -69,19 +70,22 @@ struct Generate: ParsableCommand {
         }
         let model = try arguments.makeModel(checkpoint, maxRows: 256)
         let layout = model.blockLayout()
+        let blocks = layout.blocks(for: tokens.count + maxTokens)
+        let rows = model.maxRows
+        let loaded = model.chainCount
         let engine = InferenceEngine(
+            model: model,
+            pool: BlockPool(layout: layout, blocks: blocks),
             limits: SchedulerLimits(
                 running: 1,
                 queued: 0,
-                stepTokens: model.maxRows,
-                poolBlocks: layout.blocks(for: tokens.count + maxTokens),
+                stepTokens: rows,
+                poolBlocks: blocks,
                 blockTokens: layout.blockTokens,
-                chains: model.chainCount
+                chains: loaded
             ),
             sessions: .init(count: 0, timeToLive: .zero),
-            outbox: DispatchQueue(label: "catena.generate"),
-            model: model,
-            cacheType: layout.type
+            outbox: DispatchQueue(label: "catena.generate")
         )
         let printer = AnswerPrinter(tokenizer: tokenizer)
         print(text, terminator: "")

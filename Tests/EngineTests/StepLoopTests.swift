@@ -270,7 +270,9 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
                 let (id, log) = bench.submit(words, max: max, chains: chains, session: session)
                 open.append((id, words, max, chains, log))
             }
-            if Int.random(in: 0..<20, using: &generator) == 0, let victim = open.indices.randomElement(using: &generator) {
+            if Int.random(in: 0..<20, using: &generator) == 0,
+                let victim = open.indices.randomElement(using: &generator)
+            {
                 bench.loop.cancel(open.remove(at: victim).id, now: bench.now)
             }
             bench.now += .milliseconds(200)
