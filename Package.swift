@@ -20,6 +20,19 @@ let package = Package(
         .target(name: "Core", swiftSettings: swiftSettings),
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", swiftSettings: swiftSettings),
+        // The arithmetic of the forward pass in C, optimised in debug builds too.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        // Buffers, weights, the kernels' Swift face with its scalar oracle, the worker pool.
+        .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
+        // Blocks of keys and values: who holds which, and their bytes.
+        .target(name: "KVCache", dependencies: ["Tensor"], swiftSettings: swiftSettings),
+        // The forward pass of CoLM-Air.
+        .target(
+            name: "Model",
+            dependencies: ["Core", "ModelIO", "Tensor", "KVCache"],
+            swiftSettings: swiftSettings
+        ),
         // Logits to a token: one small rule each. Pure.
         .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
         // Queue, admission, chain policy, step plan: a value with a clock passed in. Pure.
@@ -29,6 +42,13 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
+        .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelTests",
+            dependencies: ["Model", "ModelIO", "KVCache", "Tensor", "Core"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
     ],
