@@ -15,7 +15,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python bench train eval format lint clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients bench train eval format lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ build: packages swift ## Build the program, optimised
 serve: build ## Build and serve the bundled model on PORT
 	$(CATENA) serve --model $(MODEL) --port $(PORT)
 
-test: test-swift test-python ## Run every test
+test: test-swift test-python test-clients ## Run every test
 
 test-swift: packages swift
 	swift build --build-tests $(SWIFT_FLAGS)
@@ -40,6 +40,11 @@ test-swift: packages swift
 
 test-python: packages $(VENV)/ready
 	$(VENV)/bin/python -m pytest -q training/tests
+
+# Real clients (httpx, the openai package) against the real server and the bundled model, in the debug build.
+test-clients: packages swift $(VENV)/clients
+	swift build $(SWIFT_FLAGS) --product catena
+	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd
 
 bench: build ## Time prefill and decode of MODEL per chain count
 	$(CATENA) bench --model $(MODEL)
@@ -65,3 +70,7 @@ clean: ## Remove what was built (not the Python environment)
 
 $(VENV)/ready: training/requirements.txt training/make-venv.sh
 	training/make-venv.sh $(VENV)
+
+$(VENV)/clients: $(VENV)/ready Tests/EndToEnd/requirements.txt
+	$(VENV)/bin/python -m pip install -q -r Tests/EndToEnd/requirements.txt
+	@touch $@

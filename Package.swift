@@ -1,5 +1,5 @@
 // swift-tools-version: 6.2
-// Catena: an elastic LLM inference server. One target per module of docs/architecture; arrows point down the list.
+// Catena: an elastic LLM inference server. One target per module; a module depends on modules above it only.
 
 import PackageDescription
 
@@ -13,11 +13,14 @@ let package = Package(
     name: "catena",
     products: [],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
         .target(name: "Core", swiftSettings: swiftSettings),
+
+        // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", swiftSettings: swiftSettings),
         // The arithmetic of the forward pass in C, optimised in debug builds too.
@@ -33,6 +36,8 @@ let package = Package(
             dependencies: ["Core", "ModelIO", "Tensor", "KVCache"],
             swiftSettings: swiftSettings
         ),
+
+        // MARK: The engine
         // Logits to a token: one small rule each. Pure.
         .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
         // Queue, admission, chain policy, step plan: a value with a clock passed in. Pure.
@@ -41,6 +46,20 @@ let package = Package(
             dependencies: ["Core", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: swiftSettings
         ),
+
+        // MARK: The wire
+        // Calls and constants of Linux that Swift's Glibc module does not show.
+        .target(name: "CShims"),
+        // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
+        .target(name: "HTTP1", swiftSettings: swiftSettings),
+        // Sockets on Dispatch: listeners, connections, deadlines, drain.
+        .target(
+            name: "Net",
+            dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings
+        ),
+
+        // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
@@ -51,6 +70,10 @@ let package = Package(
         ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
+        // A raw socket client for tests, with a timeout on every wait.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,57 @@
+import Core
+import Dispatch
+import Synchronization
+
+/// What other threads tell the engine thread.
+enum Command: Sendable {
+    case submit(GenerationRequest, any GenerationReceiver)
+    case cancel(RequestID)
+    /// Take no new requests; end the thread when those already taken are done.
+    case drain
+    /// End the thread now; what runs is failed with `shuttingDown`.
+    case stop
+}
+
+/// The one way into the engine thread: commands in order, from any thread, without ever waiting for a step.
+final class Inbox: Sendable {
+    private struct State {
+        var commands: [Command] = []
+        var isClosed = false
+    }
+
+    private let state = Mutex(State())
+    private let arrived = DispatchSemaphore(value: 0)
+
+    /// Returns false when the engine has ended and nobody will ever take the command.
+    func post(_ command: Command) -> Bool {
+        let (accepted, wasEmpty) = state.withLock { state in
+            guard !state.isClosed else { return (false, false) }
+            defer { state.commands.append(command) }
+            return (true, state.commands.isEmpty)
+        }
+        // One signal per filling: the engine takes everything at once.
+        if wasEmpty { arrived.signal() }
+        return accepted
+    }
+
+    /// Everything posted since the last take.
+    func take() -> [Command] {
+        state.withLock { state in
+            defer { state.commands = [] }
+            return state.commands
+        }
+    }
+
+    /// Everything posted since the last take; from now on nothing more is accepted.
+    func close() -> [Command] {
+        state.withLock { state in
+            defer { state = State(isClosed: true) }
+            return state.commands
+        }
+    }
+
+    /// Blocks the engine thread until something was posted. May return with nothing to take.
+    func wait() {
+        arrived.wait()
+    }
+}

@@ -1,0 +1,85 @@
+import Core
+import Dispatch
+import Engine
+import KVCache
+import Scheduling
+import Testing
+
+private func makeEngine(queue: DispatchQueue = DispatchQueue(label: "test.outbox")) -> InferenceEngine {
+    InferenceEngine(
+        limits: SchedulerLimits(running: 4, queued: 1000, stepTokens: 32, poolBlocks: 64, blockTokens: 16, chains: 4),
+        sessions: .init(count: 4, timeToLive: .seconds(60)),
+        outbox: queue,
+        makeModel: { (PrefixHashModel(), PrefixHashModel.makePool(blocks: 64)) }
+    )
+}
+
+private func request(_ id: String, prompt: [TokenID], max: Int) -> GenerationRequest {
+    GenerationRequest(
+        id: id,
+        prompt: prompt,
+        maxTokens: max,
+        chains: .auto,
+        sampling: SamplingParameters(temperature: 0, seed: 0)
+    )
+}
+
+private func drainAndWait(_ engine: InferenceEngine) -> Bool {
+    let done = DispatchSemaphore(value: 0)
+    engine.drain(queue: .global()) { done.signal() }
+    return done.wait(timeout: .now() + 10) == .success
+}
+
+@Suite struct InferenceEngineTests {
+    @Test func manyRequestsFromManyThreads() {
+        let engine = makeEngine()
+        let logs = (0..<100).map { _ in EventLog() }
+        DispatchQueue.concurrentPerform(iterations: 100) { index in
+            engine.submit(request("r\(index)", prompt: [TokenID(index % 64), 3], max: 12), to: logs[index])
+        }
+        for (index, log) in logs.enumerated() {
+            #expect(log.waitForEnd())
+            let expected = PrefixHashModel.answer(to: [TokenID(index % 64), 3], count: 12, chains: 4)
+            #expect(log.tokens.map(\.id) == expected)
+            #expect(log.admission?.reason == .unconstrained)
+        }
+        #expect(drainAndWait(engine))
+    }
+
+    @Test func drainingFinishesWhatRunsAndRefusesTheRest() {
+        let engine = makeEngine()
+        let running = EventLog()
+        engine.submit(request("a", prompt: [1], max: 500), to: running)
+        #expect(drainAndWait(engine))
+        #expect(running.tokens.count == 500 && running.finish == .length)
+        let late = EventLog()
+        engine.submit(request("b", prompt: [1], max: 5), to: late)
+        #expect(late.waitForEnd())
+        #expect(late.failure == .shuttingDown)
+    }
+
+    @Test func stoppingFailsWhatRuns() {
+        let engine = makeEngine()
+        let running = EventLog()
+        engine.submit(request("a", prompt: [1], max: 1_000), to: running)
+        engine.stop()
+        #expect(running.waitForEnd())
+        #expect(running.failure == .shuttingDown || running.finish == .length)
+        #expect(drainAndWait(engine))
+    }
+
+    @Test func cancelledRequestsSendNothingMore() {
+        let queue = DispatchQueue(label: "test.outbox")
+        let engine = makeEngine(queue: queue)
+        let victim = EventLog()
+        engine.submit(request("victim", prompt: [1], max: 900), to: victim)
+        engine.cancel("victim")
+        engine.cancel("unknown")
+        let other = EventLog()
+        engine.submit(request("other", prompt: [2], max: 5), to: other)
+        #expect(other.waitForEnd())
+        #expect(drainAndWait(engine))
+        #expect(victim.finish == nil && victim.failure == nil)
+        #expect(other.tokens.count == 5)
+    }
+}
