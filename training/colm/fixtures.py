@@ -53,8 +53,8 @@ CASES = [
     Case("llama-1-f32", [4], 4, tied=False),
     Case("llama-1-gqa-tied-f16", [8], 2, dtype=torch.float16),
     Case("air-2-f32", [2, 2], 2),
-    Case("air-4-untied-f32", [2, 2, 2, 2], 2, tied=False, layers=3),
-    Case("air-4-bf16", [2, 2, 2, 2], 2, dtype=torch.bfloat16, layers=3),
+    Case("air-4-untied-f32", [2, 2, 2, 2], 2, tied=False),
+    Case("air-4-bf16", [2, 2, 2, 2], 2, dtype=torch.bfloat16),
     Case("air-4-gqa-f16", [4, 4, 4, 4], 1, dtype=torch.float16, head_dim=4),
     Case("air-unequal-f32", [2, 4, 2], 2),
     Case("air-unequal-untied-bf16", [4, 2, 6], 2, dtype=torch.bfloat16, tied=False, vocabulary=101),
@@ -89,7 +89,10 @@ def build(case: Case, seed: int) -> ColmForCausalLM:
 
 @torch.no_grad()
 def expected(model: ColmForCausalLM, case: Case, seed: int) -> dict[str, Tensor]:
-    """`tokens` [T], `positions` [P], `logits.k{k}` [P, V]; for CoLM-Air also `kv.k` and `kv.v` [L, T, H_kv*head_dim]."""
+    """What the case must give: `tokens` [T], `positions` [P], `logits.k{k}` [P, V] at those positions of the sequence.
+
+    For CoLM-Air also `kv.k` (after RoPE) and `kv.v` [L, T, H_kv*head_dim].
+    """
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randint(0, case.vocabulary, (1, case.length), generator=generator)
     positions = torch.tensor(case.positions or range(case.length))

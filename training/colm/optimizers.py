@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
@@ -10,9 +12,18 @@ from .muon import Muon
 
 
 def make_optimizers(
-    model: nn.Module, name: str, lr: float, matrix_lr: float, weight_decay: float, betas: tuple[float, float]
+    model: nn.Module,
+    name: str,
+    lr: float,
+    matrix_lr: float,
+    weight_decay: float,
+    betas: tuple[float, float],
+    mapping: Callable = map,
 ) -> list[Optimizer]:
-    """`adamw`: AdamW for all, decay on matrices. `muon`: Muon for the body's matrices, AdamW for tables and norms."""
+    """`adamw`: AdamW for all, decay on matrices. `muon`: Muon for the body's matrices, AdamW for tables and norms.
+
+    `mapping` is `map` or an executor's.
+    """
     tables, vectors, matrices = [], [], []
     for parameter_name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -32,7 +43,7 @@ def make_optimizers(
         return [AdamW(groups, **fused)]
     if name == "muon":
         plain = AdamW(tables + vectors, weight_decay=0.0, **fused)
-        return [Muon(matrices, lr=matrix_lr, weight_decay=weight_decay), plain]
+        return [Muon(matrices, lr=matrix_lr, weight_decay=weight_decay, mapping=mapping), plain]
     raise ValueError(f"optimizer {name!r} must be 'adamw' or 'muon'")
 
 

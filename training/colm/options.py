@@ -34,8 +34,9 @@ class TrainingOptions:
 
     steps: int = _option(2000, "optimizer steps, when --minutes is not given")
     minutes: float | None = _option(None, "train for this long instead: progress is training time, kept over resumes")
-    batch: int = _option(4, "windows in a forward pass")
-    accumulate: int = _option(1, "forward passes in an optimizer step")
+    batch: int = _option(8, "windows in an optimizer step")
+    micro_batch: int = _option(0, "tokens in one forward pass, gradients accumulating over the step (0: all of them)")
+    workers: int = _option(1, "threads that take micro-batches, one core each; sums are bit-exact only with 1")
     pieces: list[str] = _option(
         [], "LENGTH:UNTIL pairs: cut windows into pieces of LENGTH tokens while progress is below UNTIL", nargs="+"
     )

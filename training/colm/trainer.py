@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 from tqdm import tqdm
 
 from .config import ColmConfig
@@ -33,6 +35,12 @@ class Trainer:
         self.options = options
         if options.threads:
             torch.set_num_threads(options.threads)
+        self.map = map
+        if options.workers > 1:
+            # Workers that each run whole micro-batches on one core share no barriers, so that a core that other
+            # programs use slows one worker down and not every operation.
+            torch.set_num_threads(1)
+            self.map = ThreadPoolExecutor(options.workers).map
         cuda = torch.cuda.is_available()
         self.device = torch.device(("cuda" if cuda else "cpu") if options.device == "auto" else options.device)
         torch.manual_seed(options.seed)
@@ -44,7 +52,7 @@ class Trainer:
         self.model = ColmForCausalLM(self._config()).to(self.device)
         betas = (options.beta1, options.beta2)
         self.optimizers = make_optimizers(
-            self.model, options.optimizer, options.lr, options.matrix_lr, options.weight_decay, betas
+            self.model, options.optimizer, options.lr, options.matrix_lr, options.weight_decay, betas, self.map
         )
         self.step = 0
         self.position = 0  # windows used so far
@@ -109,19 +117,13 @@ class Trainer:
         set_rate(self.optimizers, factor)
         weights = self._step_weights()
         losses = torch.zeros(len(options.chains))
-        tokens = 0
-        for _ in range(options.accumulate):
-            inputs, targets = self.windows.batch(self.position, options.batch)
-            self.position += options.batch
-            tokens += inputs.numel()
-            length = options.piece_length(progress)
-            inputs, targets = inputs.reshape(-1, length), targets.reshape(-1, length)
-            with self._autocast():
-                objective, parts = self.model.losses(
-                    inputs.to(self.device), targets.to(self.device), weights, options.distill
-                )
-            (objective / options.accumulate).backward()
-            losses += parts.cpu() / options.accumulate
+        inputs, targets = self.windows.batch(self.position, options.batch)
+        self.position += options.batch
+        tokens, length = inputs.numel(), options.piece_length(progress)
+        rows = max(1, (options.micro_batch or tokens) // length)
+        parts = zip(inputs.reshape(-1, length).split(rows), targets.reshape(-1, length).split(rows), strict=True)
+        for share, part in self.map(lambda part: self._backward(*part, weights, tokens), parts):
+            losses += share * part
         norm = clip_gradients(self.model, options.clip)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -139,6 +141,16 @@ class Trainer:
             "losses": [round(loss, 6) for loss in losses.tolist()],
             "tokens_per_second": round(tokens / seconds, 1),
         }
+
+    def _backward(self, inputs: Tensor, targets: Tensor, weights: list[float], tokens: int) -> tuple[float, Tensor]:
+        """Adds the gradients of one micro-batch; gives its share of the step's tokens and each prefix's loss."""
+        share = inputs.numel() / tokens
+        with self._autocast():
+            objective, losses = self.model.losses(
+                inputs.to(self.device), targets.to(self.device), weights, self.options.distill
+            )
+        (objective * share).backward()
+        return share, losses.cpu()
 
     def _step_weights(self) -> list[float]:
         weights = self.options.prefix_weights()
