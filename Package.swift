@@ -23,6 +23,19 @@ let package = Package(
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", swiftSettings: swiftSettings),
+        // The arithmetic of the forward pass in C, optimised in debug builds too.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        // Buffers, weights, the kernels' Swift face with its scalar oracle, the worker pool.
+        .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
+        // Blocks of keys and values: who holds which, and their bytes.
+        .target(name: "KVCache", dependencies: ["Tensor"], swiftSettings: swiftSettings),
+        // The forward pass of CoLM-Air.
+        .target(
+            name: "Model",
+            dependencies: ["Core", "ModelIO", "Tensor", "KVCache"],
+            swiftSettings: swiftSettings
+        ),
 
         // MARK: The engine
         // Logits to a token: one small rule each. Pure.
@@ -48,6 +61,13 @@ let package = Package(
 
         // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
+        .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ModelTests",
+            dependencies: ["Model", "ModelIO", "KVCache", "Tensor", "Core"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),

@@ -5,6 +5,11 @@ package struct JSONError: Error, Sendable, Equatable {
     /// Byte offset into the text.
     package var offset: Int
     package var problem: String
+
+    package init(offset: Int, problem: String) {
+        self.offset = offset
+        self.problem = problem
+    }
 }
 
 /// A strict JSON reader over bytes: no duplicate keys, no NaN, no comments, valid UTF-8 and paired surrogates only,

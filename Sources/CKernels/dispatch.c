@@ -1,0 +1,57 @@
+// Which kernels run: the processor's best, unless CATENA_CPU names others.
+
+#include "CKernels.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern const ck_kernels ck_kernels_portable;
+#if defined(__x86_64__)
+extern const ck_kernels ck_kernels_avx512;
+extern const ck_kernels ck_kernels_avx2;
+#endif
+
+const ck_kernels *ck_kernels_named(const char *name) {
+#if defined(__x86_64__)
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (strcmp(name, "avx512") == 0) return avx512 ? &ck_kernels_avx512 : NULL;
+    if (strcmp(name, "avx2") == 0) return avx2 ? &ck_kernels_avx2 : NULL;
+#endif
+    if (strcmp(name, "portable") == 0 || strcmp(name, "scalar") == 0) return &ck_kernels_portable;
+    return NULL;
+}
+
+static const ck_kernels *active;
+
+static void decide(void) {
+    const char *names[] = {getenv("CATENA_CPU"), "avx512", "avx2", "portable"};
+    for (size_t i = 0; active == NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (names[i] != NULL) active = ck_kernels_named(names[i]);
+    }
+}
+
+const ck_kernels *ck_kernels_active(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, decide);
+    return active;
+}
+
+uint16_t ck_f16_from_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    bits &= 0x7fffffff;
+    if (bits > 0x7f800000) return sign | 0x7e00;    // NaN
+    if (bits >= 0x477ff000) return sign | 0x7c00;   // rounds to 65536 or more
+    if (bits < 0x38800000) {                        // subnormal: let the adder of 0.5's grid round
+        float magnitude;
+        memcpy(&magnitude, &bits, sizeof magnitude);
+        magnitude += 0.5f;
+        memcpy(&bits, &magnitude, sizeof bits);
+        return sign | (uint16_t)(bits - 0x3f000000);
+    }
+    bits += 0xfff + (bits >> 13 & 1);
+    return sign | (uint16_t)((bits - 0x38000000) >> 13);
+}

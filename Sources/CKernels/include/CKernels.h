@@ -1,0 +1,106 @@
+// The arithmetic of the forward pass: every loop that touches weights, activations or the KV cache.
+//
+// One source, compiled three times (avx512.c, avx2.c, portable.c) and chosen at run time; `portable` is what other
+// processors get, vectorised by the compiler (NEON on aarch64).
+//
+// ROW INVARIANCE. The value of an output element depends on its own row, its own weights and (attention) its own context,
+// and on nothing else: not on how many rows are computed with it, not on its row index, not on how the work was split.
+// Every reduction therefore has one order: lane l of 16 adds the elements l, l+16, l+32, ... in turn, and the 16 lanes are
+// added by one tree, (((l0+l8)+(l4+l12))+...). Tiles only change which elements are computed side by side.
+// avx2 walks the same 16 lanes in two registers, so that it gives the same bits as avx512.
+
+#ifndef CATENA_CKERNELS_H
+#define CATENA_CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// How a stored number is written. Activations are always f32.
+typedef enum ck_dtype {
+    CK_F32 = 0,
+    CK_BF16 = 1,
+    CK_F16 = 2,
+} ck_dtype;
+
+/// Tokens in a group of the KV cache: keys lie transposed in groups of 16, one token a lane.
+enum { CK_TOKEN_GROUP = 16 };
+
+/// Attention of one token over its context, for the query heads that tile onto one KV head.
+typedef struct ck_attention {
+    const float *query;           ///< first query head, [head_dim], RoPE applied
+    float *output;                ///< where its result goes, [head_dim]; heads lie as those of `query`
+    ptrdiff_t head_stride;        ///< floats from one tiled head to the next (kv_heads * head_dim)
+    int32_t heads;                ///< query heads tiled onto this KV head
+    int32_t head_dim;
+    int32_t context;              ///< positions to attend to, 0 ..< context
+    float scale;                  ///< 1 / sqrt(head_dim)
+    const char *blocks;           ///< first byte of the block pool
+    ptrdiff_t block_bytes;        ///< bytes of one block
+    const int32_t *block_table;   ///< block of positions [0, block_tokens), [block_tokens, 2 * block_tokens), ...
+    int32_t block_tokens;         ///< a multiple of CK_TOKEN_GROUP
+    ck_dtype dtype;               ///< CK_F32 or CK_BF16
+    ptrdiff_t key_offset;         ///< bytes from a block's start to this head's keys, [block_tokens/16][head_dim][16]
+    ptrdiff_t value_offset;       ///< bytes from a block's start to this head's values, [block_tokens][head_dim]
+    float *scores;                ///< scratch, heads * round_up(context, 16) floats
+} ck_attention;
+
+/// One compiled set of kernels.
+typedef struct ck_kernels {
+    /// "avx512", "avx2" or "portable": the words of CATENA_CPU.
+    const char *name;
+
+    /// y[r, o] = sum_i x[r, i] * w[o, i], or += when `accumulate`; r < rows, o < outputs, i < inputs.
+    /// Strides in elements. `w` may have any alignment.
+    void (*linear)(float *y, ptrdiff_t y_stride, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
+                   const void *w, ck_dtype dtype, ptrdiff_t w_stride, ptrdiff_t inputs, ptrdiff_t outputs,
+                   int accumulate);
+
+    /// y[r, :] = x[r, :] / sqrt(mean(x[r, :]^2) + epsilon) * weight
+    void (*rms_norm)(float *y, const float *x, ptrdiff_t stride, ptrdiff_t rows, const float *weight,
+                     ptrdiff_t width, float epsilon);
+
+    /// gate[r, :] = silu(gate[r, :]) * up[r, :]
+    void (*silu_multiply)(float *gate, const float *up, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width);
+
+    /// Rotates `heads` consecutive heads in place, rotate-half convention; cosine and sine are [head_dim / 2].
+    void (*rope)(float *x, ptrdiff_t heads, ptrdiff_t head_dim, const float *cosine, const float *sine);
+
+    /// Writes one head's key (RoPE applied) and value of one token into its block. `key` and `value` point at the
+    /// head's first byte in the block, `slot` is the token's place in it.
+    void (*store_kv)(char *key, char *value, ck_dtype dtype, ptrdiff_t slot, const float *k, const float *v,
+                     ptrdiff_t head_dim);
+
+    /// softmax(q . K^T * scale) . V over paged keys and values.
+    void (*attention)(const ck_attention *arguments);
+
+    /// y[i] = e^x[i], within 2 units in the last place; 0 below -87.3, e^88 above 88. (For tests: attention and
+    /// silu_multiply use the same lines.)
+    void (*exponential)(float *y, const float *x, ptrdiff_t count);
+
+    /// Expands stored numbers to f32, exactly.
+    void (*to_float)(float *y, const void *x, ck_dtype dtype, ptrdiff_t count);
+
+    /// Rounds f32 to bf16 (to nearest, ties to even; a NaN stays a NaN).
+    void (*to_bf16)(uint16_t *y, const float *x, ptrdiff_t count);
+} ck_kernels;
+
+/// The best kernels of this processor, or those named by the environment variable CATENA_CPU (avx512, avx2, portable or
+/// scalar). Decided once. A name that this processor cannot run is ignored.
+const ck_kernels *ck_kernels_active(void);
+
+/// The kernels of that name, or NULL where this processor cannot run them.
+const ck_kernels *ck_kernels_named(const char *name);
+
+/// Rounds one f32 to f16 (to nearest, ties to even; overflow gives infinity).
+uint16_t ck_f16_from_float(float x);
+
+/// Tells the processor that this thread spins.
+static inline void ck_spin_hint(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
+#endif

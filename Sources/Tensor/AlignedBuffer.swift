@@ -1,0 +1,48 @@
+// Memory that kernels read and write: owned, of fixed size, on a cache line.
+
+import Glibc
+
+/// A fixed-size, uniquely owned array of plain numbers, aligned to a cache line (and an AVX-512 register) of 64 bytes.
+///
+/// The elements start as zeros. Pages that nobody touches cost no physical memory.
+public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sendable {
+    // proof: the one owner of its memory; sharing it takes a borrow, which the compiler confines
+    public let pointer: UnsafeMutablePointer<Element>
+    public let count: Int
+
+    public static var alignment: Int { 64 }
+
+    /// Makes a buffer of `count` zeros. Running out of memory ends the process, as elsewhere in Swift.
+    ///
+    /// - Precondition: `Element` is a number, for which all bits zero mean 0.
+    public init(count: Int) {
+        precondition(count >= 0)
+        let bytes = max(count * MemoryLayout<Element>.stride, 1)
+        // Anonymous pages are zero and are not resident before their first use.
+        let raw = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let raw, raw != MAP_FAILED else {
+            fatalError("cannot reserve \(bytes) bytes: \(String(cString: strerror(errno)))")
+        }
+        pointer = raw.bindMemory(to: Element.self, capacity: count)
+        self.count = count
+    }
+
+    deinit {
+        munmap(pointer, max(count * MemoryLayout<Element>.stride, 1))
+    }
+
+    public subscript(index: Int) -> Element {
+        get {
+            precondition(index >= 0 && index < count)
+            return pointer[index]
+        }
+        nonmutating set {
+            precondition(index >= 0 && index < count)
+            pointer[index] = newValue
+        }
+    }
+
+    public var elements: UnsafeMutableBufferPointer<Element> {
+        UnsafeMutableBufferPointer(start: pointer, count: count)
+    }
+}

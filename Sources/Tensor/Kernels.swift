@@ -1,0 +1,216 @@
+// The Swift face of one compiled set of kernels.
+
+import CKernels
+
+/// One KV head of one layer in a pool of blocks: where its keys and values are in every block.
+public struct PagedHead {
+    /// First byte of block 0.
+    public var blocks: UnsafeRawPointer
+    public var blockBytes: Int
+    /// A multiple of ``Kernels/tokenGroup``.
+    public var blockTokens: Int
+    /// f32 or bf16.
+    public var type: ElementType
+    /// Bytes from a block's start to the head's keys, `[blockTokens / 16][headSize][16]`.
+    public var keyOffset: Int
+    /// Bytes from a block's start to the head's values, `[blockTokens][headSize]`.
+    public var valueOffset: Int
+
+    public init(
+        blocks: UnsafeRawPointer,
+        blockBytes: Int,
+        blockTokens: Int,
+        type: ElementType,
+        keyOffset: Int,
+        valueOffset: Int
+    ) {
+        self.blocks = blocks
+        self.blockBytes = blockBytes
+        self.blockTokens = blockTokens
+        self.type = type
+        self.keyOffset = keyOffset
+        self.valueOffset = valueOffset
+    }
+}
+
+/// A set of kernels: the processor's best, or one by name so that tests can compare them.
+///
+/// All kernels are row-invariant: an output depends on its own row, the weights and its own context only. `avx2` and
+/// `avx512` give the same bits. Each has a naive twin in ``ScalarOracle``.
+public struct Kernels: @unchecked Sendable {  // proof: points at a constant table
+    /// Keys lie transposed in groups of this many tokens, one token a vector lane.
+    public static let tokenGroup = Int(CK_TOKEN_GROUP)
+
+    private let table: UnsafePointer<ck_kernels>
+
+    /// The best of this processor, or what the environment variable `CATENA_CPU` names
+    /// (`avx512`, `avx2`, `portable` or `scalar`).
+    public static let active = Kernels(table: ck_kernels_active())
+
+    /// Every set that this processor can run.
+    public static let available = ["avx512", "avx2", "portable"].compactMap(Kernels.init(named:))
+
+    private init(table: UnsafePointer<ck_kernels>) { self.table = table }
+
+    /// The set called `name`, nil where this processor cannot run it.
+    public init?(named name: String) {
+        guard let table = ck_kernels_named(name) else { return nil }
+        self.table = table
+    }
+
+    /// `avx512`, `avx2` or `portable`.
+    public var name: String { String(cString: table.pointee.name) }
+
+    /// Whether the kernels were written for this processor's vectors. Without, OpenBLAS is ahead for many rows.
+    public var areVectorised: Bool {
+        #if arch(x86_64)
+            name != "portable"
+        #else
+            true
+        #endif
+    }
+
+    /// `y[r, o] = sum_i x[r, i] * weights[o, i]` for the outputs `o` in `outputs`, or `+=` when `adding`.
+    ///
+    /// - Parameters:
+    ///   - y: element `[0, 0]` of the whole result; strides count floats.
+    ///   - x: `[rows, weights.columns]`
+    @inline(__always)
+    public func linear(
+        y: UnsafeMutablePointer<Float>,
+        yStride: Int,
+        x: UnsafePointer<Float>,
+        xStride: Int,
+        rows: Int,
+        weights: WeightMatrix,
+        outputs: Range<Int>,
+        adding: Bool = false
+    ) {
+        table.pointee.linear(
+            y + outputs.lowerBound,
+            yStride,
+            x,
+            xStride,
+            rows,
+            weights.row(outputs.lowerBound),
+            weights.type.cValue,
+            weights.columns,
+            weights.columns,
+            outputs.count,
+            adding ? 1 : 0
+        )
+    }
+
+    /// `y[r, :] = x[r, :] / sqrt(mean(x[r, :]^2) + epsilon) * weight`, over `width` columns of rows `stride` apart.
+    @inline(__always)
+    public func rmsNorm(
+        y: UnsafeMutablePointer<Float>,
+        x: UnsafePointer<Float>,
+        stride: Int,
+        rows: Int,
+        weight: UnsafePointer<Float>,
+        width: Int,
+        epsilon: Float
+    ) {
+        table.pointee.rms_norm(y, x, stride, rows, weight, width, epsilon)
+    }
+
+    /// `gate[r, :] = silu(gate[r, :]) * up[r, :]`, over `width` columns of rows `stride` apart.
+    @inline(__always)
+    public func siluMultiply(
+        gate: UnsafeMutablePointer<Float>,
+        up: UnsafePointer<Float>,
+        stride: Int,
+        rows: Int,
+        width: Int
+    ) {
+        table.pointee.silu_multiply(gate, up, stride, rows, width)
+    }
+
+    /// Rotates `heads` consecutive heads in place (rotate-half); `cosine` and `sine` are `[headSize / 2]`.
+    @inline(__always)
+    public func rope(
+        _ x: UnsafeMutablePointer<Float>,
+        heads: Int,
+        headSize: Int,
+        cosine: UnsafePointer<Float>,
+        sine: UnsafePointer<Float>
+    ) {
+        table.pointee.rope(x, heads, headSize, cosine, sine)
+    }
+
+    /// Writes one head's key and value, `[headSize]` each, of one token into its block.
+    ///
+    /// - Parameters:
+    ///   - keys: the head's first key in the block, `[blockTokens / 16][headSize][16]`
+    ///   - values: the head's first value in the block, `[blockTokens][headSize]`
+    ///   - slot: the token's place in the block
+    @inline(__always)
+    public func storeKV(
+        keys: UnsafeMutableRawPointer,
+        values: UnsafeMutableRawPointer,
+        type: ElementType,
+        slot: Int,
+        key: UnsafePointer<Float>,
+        value: UnsafePointer<Float>,
+        headSize: Int
+    ) {
+        table.pointee.store_kv(keys, values, type.cValue, slot, key, value, headSize)
+    }
+
+    /// Attention of one token over positions `0..<context`, for the query heads that tile onto one KV head:
+    /// `softmax(q K^T / sqrt(headSize)) V`.
+    ///
+    /// - Parameters:
+    ///   - query: the first of the heads, `[headSize]`, RoPE applied; the next are `headStride` floats further on
+    ///   - output: where the first head's result goes; heads lie as in `query`
+    ///   - blockTable: the blocks of the sequence, in order, at least `context / blockTokens` of them
+    ///   - scores: scratch of `heads * (context rounded up to 16)` floats
+    @inline(__always)
+    public func attention(
+        query: UnsafePointer<Float>,
+        output: UnsafeMutablePointer<Float>,
+        headStride: Int,
+        heads: Int,
+        headSize: Int,
+        context: Int,
+        cache: PagedHead,
+        blockTable: UnsafePointer<Int32>,
+        scores: UnsafeMutablePointer<Float>
+    ) {
+        var arguments = ck_attention(
+            query: query,
+            output: output,
+            head_stride: headStride,
+            heads: Int32(heads),
+            head_dim: Int32(headSize),
+            context: Int32(context),
+            scale: 1 / Float(headSize).squareRoot(),
+            blocks: cache.blocks.assumingMemoryBound(to: CChar.self),
+            block_bytes: cache.blockBytes,
+            block_table: blockTable,
+            block_tokens: Int32(cache.blockTokens),
+            dtype: cache.type.cValue,
+            key_offset: cache.keyOffset,
+            value_offset: cache.valueOffset,
+            scores: scores
+        )
+        table.pointee.attention(&arguments)
+    }
+
+    /// `y[i] = e^x[i]` within 2 units in the last place; 0 below -87.3, `e^88` above 88.
+    public func exponential(y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, count: Int) {
+        table.pointee.exponential(y, x, count)
+    }
+
+    /// Expands stored numbers to f32, exactly.
+    @inline(__always)
+    public func toFloat(y: UnsafeMutablePointer<Float>, x: UnsafeRawPointer, type: ElementType, count: Int) {
+        table.pointee.to_float(y, x, type.cValue, count)
+    }
+
+    /// Rounds to bf16, to nearest, ties to even.
+    public func toBF16(y: UnsafeMutablePointer<UInt16>, x: UnsafePointer<Float>, count: Int) {
+        table.pointee.to_bf16(y, x, count)
+    }
+}

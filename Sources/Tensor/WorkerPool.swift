@@ -1,0 +1,204 @@
+// A fixed number of threads that run the tasks of one fork, then join.
+
+import CKernels
+import Glibc
+import Synchronization
+
+/// Fork-join over a fixed set of threads; the calling thread is one of them.
+///
+/// Tasks are handed out one at a time, so a thread whose core is busy with something else simply takes fewer of them. A fork
+/// never waits for a thread that has taken no task. Between forks threads spin for a moment (forks of one forward pass are
+/// microseconds apart), then sleep.
+///
+/// One thread forks at a time, and tasks do not fork.
+public final class WorkerPool: Sendable {
+    private let shared: Shared
+    private let threads: [pthread_t]
+
+    /// Threads that work on a fork, with the caller. Task closures get a worker number below it.
+    public var workers: Int { threads.count + 1 }
+
+    /// - Parameter workers: threads including the caller, at least 1; by default one per processor that is online.
+    public init(workers: Int? = nil) {
+        let count = max(1, workers ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let shared = Shared()
+        self.shared = shared
+        threads = (1..<count).map { number in
+            let start = Unmanaged.passRetained(Start(shared: shared, worker: number))
+            var thread = pthread_t()
+            let status = pthread_create(&thread, nil, { Start.run($0) }, start.toOpaque())
+            precondition(status == 0, "cannot start a worker thread: \(String(cString: strerror(status)))")
+            return thread
+        }
+    }
+
+    deinit {
+        shared.stop()
+        for thread in threads { pthread_join(thread, nil) }
+    }
+
+    /// Runs `body(task, worker)` for every task in `0..<tasks`, in no particular order, and returns when all are done.
+    public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        if tasks <= 1 || threads.isEmpty {
+            for task in 0..<tasks { body(task, 0) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            shared.fork(tasks: tasks, body)
+        }
+    }
+
+    /// What a new thread is told.
+    private final class Start: Sendable {
+        let shared: Shared
+        let worker: Int
+
+        init(shared: Shared, worker: Int) {
+            self.shared = shared
+            self.worker = worker
+        }
+
+        static func run(_ pointer: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+            let start = Unmanaged<Start>.fromOpaque(pointer!).takeRetainedValue()
+            start.shared.work(as: start.worker)
+            return nil
+        }
+    }
+}
+
+/// What the caller and the threads share.
+///
+/// `state` is (fork number << 32 | tasks not yet taken). A task is taken by counting it down with compare-and-swap: success
+/// proves that this fork still has an unfinished task, the one just taken, so `body` and `tasks` stay what they are until
+/// it is reported in `finished`. A late thread finds another fork number or nothing left, and touches neither.
+///
+/// Proof of Sendable: `body` and `tasks` change only while no task is taken.
+private final class Shared: @unchecked Sendable {
+    private let state = Atomic<UInt64>(0)
+    private let finished = Atomic<Int>(0)
+    private let sleepers = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    private var tasks = 0
+    private var body: ((Int, Int) -> Void)?
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let work: UnsafeMutablePointer<pthread_cond_t>
+    private let join: UnsafeMutablePointer<pthread_cond_t>
+
+    /// Looks for work this often before sleeping: some 50 microseconds, a few times the gap between two forks of a step and
+    /// much less than the time slice of whoever else wants the core.
+    private static let spins = 1000
+
+    init() {
+        mutex = .allocate(capacity: 1)
+        work = .allocate(capacity: 1)
+        join = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(work, nil)
+        pthread_cond_init(join, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(join)
+        pthread_cond_destroy(work)
+        pthread_mutex_destroy(mutex)
+        join.deallocate()
+        work.deallocate()
+        mutex.deallocate()
+    }
+
+    // MARK: The caller
+
+    func fork(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
+        let previous = state.load(ordering: .relaxed)
+        precondition(previous & 0xffff_ffff == 0 && self.body == nil, "a fork inside a fork, or from a second thread")
+        self.tasks = tasks
+        self.body = body
+        finished.store(0, ordering: .relaxed)
+        // Sequentially consistent with the sleeper's check: one of the two sees the other.
+        state.store((previous >> 32 &+ 1) << 32 | UInt64(tasks), ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+            pthread_mutex_lock(mutex)
+            pthread_cond_broadcast(work)
+            pthread_mutex_unlock(mutex)
+        }
+        takeTasks(as: 0)
+        waitForOthers(tasks)
+        self.body = nil
+    }
+
+    private func waitForOthers(_ tasks: Int) {
+        for _ in 0..<Self.spins {
+            if finished.load(ordering: .acquiring) == tasks { return }
+            ck_spin_hint()
+        }
+        // A thread lost its core in the middle of a task: leave it ours.
+        pthread_mutex_lock(mutex)
+        while finished.load(ordering: .acquiring) < tasks { pthread_cond_wait(join, mutex) }
+        pthread_mutex_unlock(mutex)
+    }
+
+    func stop() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        pthread_mutex_lock(mutex)
+        pthread_cond_broadcast(work)
+        pthread_mutex_unlock(mutex)
+    }
+
+    // MARK: The threads
+
+    func work(as worker: Int) {
+        while true {
+            takeTasks(as: worker)
+            if !spinForWork() && !sleepForWork() { return }
+        }
+    }
+
+    private var hasWork: Bool { state.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0 }
+
+    private func spinForWork() -> Bool {
+        for _ in 0..<Self.spins {
+            if hasWork { return true }
+            if stopping.load(ordering: .relaxed) { return false }
+            ck_spin_hint()
+        }
+        return false
+    }
+
+    /// Returns false when the pool ends.
+    private func sleepForWork() -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        sleepers.add(1, ordering: .sequentiallyConsistent)
+        defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+        while !hasWork {
+            if stopping.load(ordering: .sequentiallyConsistent) { return false }
+            pthread_cond_wait(work, mutex)
+        }
+        return true
+    }
+
+    /// Takes and runs tasks until none is left.
+    private func takeTasks(as worker: Int) {
+        var current = state.load(ordering: .acquiring)
+        while current & 0xffff_ffff != 0 {
+            let (taken, now) = state.compareExchange(
+                expected: current,
+                desired: current - 1,
+                ordering: .acquiringAndReleasing
+            )
+            guard taken else {
+                current = now
+                continue
+            }
+            let tasks = self.tasks
+            body!(tasks - Int(current & 0xffff_ffff), worker)
+            if finished.add(1, ordering: .acquiringAndReleasing).newValue == tasks && worker != 0 {
+                // Under the lock, so that the caller is either before its check or already waiting.
+                pthread_mutex_lock(mutex)
+                pthread_cond_signal(join)
+                pthread_mutex_unlock(mutex)
+            }
+            current = state.load(ordering: .acquiring)
+        }
+    }
+}

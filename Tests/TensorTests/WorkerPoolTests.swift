@@ -1,0 +1,61 @@
+// Fork and join: every task once, whatever the threads do.
+
+import Glibc
+import Synchronization
+import Tensor
+import Testing
+
+@Suite struct WorkerPoolTests {
+    @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 7, 1000])
+    func runsEveryTaskOnce(workers: Int, tasks: Int) {
+        let pool = WorkerPool(workers: workers)
+        #expect(pool.workers == workers)
+        let counts = AlignedBuffer<Int32>(count: max(tasks, 1))
+        let pointer = counts.pointer
+        for _ in 0..<50 {
+            pool.run(tasks: tasks) { task, worker in
+                precondition(worker >= 0 && worker < workers)
+                pointer[task] += 1
+            }
+        }
+        #expect(counts.elements.prefix(tasks).allSatisfy { $0 == 50 })
+    }
+
+    /// Many short forks with pauses that let the threads fall asleep now and then.
+    @Test func noWakeUpIsLost() {
+        let pool = WorkerPool(workers: 3)
+        let total = Atomic<Int>(0)
+        for round in 0..<3000 {
+            pool.run(tasks: 5) { task, _ in total.add(task, ordering: .relaxed) }
+            if round % 100 == 0 { usleep(500) }
+        }
+        #expect(total.load(ordering: .relaxed) == 3000 * 10)
+    }
+
+    /// A task that is slow does not keep the others from the rest.
+    @Test func tasksGoToWhoeverIsFree() {
+        let pool = WorkerPool(workers: 2)
+        let byWorker = AlignedBuffer<Int32>(count: 2)
+        let pointer = byWorker.pointer
+        pool.run(tasks: 41) { task, worker in
+            usleep(task == 0 ? 100_000 : 1_000)
+            pointer[worker] += 1
+        }
+        #expect(byWorker.elements.reduce(0, +) == 41)
+        #expect(byWorker.elements.max()! >= 30)
+    }
+
+    @Test func whatTasksWroteIsSeenAfterTheJoin() {
+        let pool = WorkerPool(workers: 4)
+        let buffer = AlignedBuffer<Int>(count: 64)
+        let pointer = buffer.pointer
+        for round in 1...2000 {
+            pool.run(tasks: 64) { task, _ in pointer[task] = round * task }
+            #expect((0..<64).allSatisfy { buffer[$0] == round * $0 })
+        }
+    }
+
+    @Test func poolsComeAndGo() {
+        for _ in 0..<50 { WorkerPool(workers: 3).run(tasks: 3) { _, _ in } }
+    }
+}
