@@ -46,6 +46,12 @@ let package = Package(
             dependencies: ["Core", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: swiftSettings
         ),
+        // One step after the other on a thread of its own; sessions.
+        .target(
+            name: "Engine",
+            dependencies: ["Core", "KVCache", "Model", "Sampling", "Scheduling"],
+            swiftSettings: swiftSettings
+        ),
 
         // MARK: The wire
         // Calls and constants of Linux that Swift's Glibc module does not show.
@@ -70,6 +76,11 @@ let package = Package(
         ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "Core", "KVCache", "Model", "Scheduling"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
         // A raw socket client for tests, with a timeout on every wait.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
