@@ -12,10 +12,26 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 let package = Package(
     name: "catena",
     products: [],
-    dependencies: [],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")
+    ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
-        .target(name: "Core", swiftSettings: swiftSettings)
+        .target(name: "Core", swiftSettings: swiftSettings),
+        // The configuration: the struct is its documentation; YAML, environment and flags fill it.
+        .target(
+            name: "ServerConfig",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: swiftSettings
+        ),
+        // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
+        .target(name: "API", dependencies: ["Core", "HTTP1"], swiftSettings: swiftSettings),
+        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ServerConfigTests",
+            dependencies: ["ServerConfig"],
+            swiftSettings: swiftSettings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
