@@ -13,7 +13,8 @@ let package = Package(
     name: "catena",
     products: [],
     dependencies: [
-        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
@@ -24,14 +25,24 @@ let package = Package(
             dependencies: [.product(name: "Yams", package: "Yams")],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "ServerConfigTests", dependencies: ["ServerConfig"], swiftSettings: swiftSettings),
+        // Calls and constants of Linux that Swift's Glibc module does not show.
+        .target(name: "CShims"),
+        // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
+        .target(name: "HTTP1", swiftSettings: swiftSettings),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(name: "API", dependencies: ["Core", "HTTP1"], swiftSettings: swiftSettings),
         .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
-        .testTarget(
-            name: "ServerConfigTests",
-            dependencies: ["ServerConfig"],
+        // Sockets on Dispatch: listeners, connections, deadlines, drain.
+        .target(
+            name: "Net",
+            dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
+        // A raw socket client for tests, with a timeout on every wait.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,23 @@
+/// The other end of a connection. A plain value, so that limits per address and logs need no socket.
+public enum PeerAddress: Sendable, Hashable, CustomStringConvertible {
+    /// The address in host byte order: 127.0.0.1 is 0x7F000001. An IPv4 client of an IPv6 socket is one of these too.
+    case ipv4(UInt32, port: UInt16)
+    /// The first and the last eight bytes of the address in host byte order.
+    case ipv6(UInt64, UInt64, port: UInt16)
+    /// A client of a Unix socket.
+    case unix
+
+    /// `192.0.2.1:8080`, `[2001:db8:0:0:0:0:0:1]:8080` (without elision) or `unix`.
+    public var description: String {
+        switch self {
+        case .ipv4(let address, let port):
+            "\(address >> 24).\(address >> 16 & 255).\(address >> 8 & 255).\(address & 255):\(port)"
+        case .ipv6(let high, let low, let port):
+            "["
+                + [high, low].flatMap { half in [48, 32, 16, 0].map { String(half >> $0 & 0xFFFF, radix: 16) } }
+                .joined(separator: ":") + "]:\(port)"
+        case .unix:
+            "unix"
+        }
+    }
+}

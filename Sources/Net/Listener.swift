@@ -1,0 +1,101 @@
+import CShims
+import Dispatch
+import Glibc
+import HTTP1
+
+/// A listening socket and the queue that accepts from it.
+///
+/// `@unchecked Sendable`: all `var`s are touched on `queue` only.
+final class Listener: @unchecked Sendable {
+    /// How long accepting rests when descriptors or places have run out: a source that fires again at once would spin.
+    private static let rest = DispatchTimeInterval.milliseconds(50)
+    /// Connections beyond the cap that may be told so (503) at the same time; beyond these the kernel's backlog waits.
+    private static let refusedAtOnce = 64
+
+    /// Where it listens, with the port that the kernel chose.
+    let address: ListenAddress
+    private let core: ServerCore
+    private let lanes: [Lane]
+    private let queue: DispatchQueue
+    private let descriptor: Int32
+    private var source: (any DispatchSourceRead)?
+    private var isResting = false
+    private var nextLane = 0
+
+    init(_ socket: consuming ListeningSocket, core: ServerCore, lanes: [Lane]) {
+        self.core = core
+        self.lanes = lanes
+        address = socket.address
+        descriptor = socket.descriptor.release()
+        queue = DispatchQueue(label: "catena.net.accept \(address)")
+        core.activity.enter()
+        queue.async { self.open() }
+    }
+
+    /// Stops accepting; clients in the kernel's backlog are reset. May be called more than once.
+    func close() {
+        queue.async {
+            guard let source = self.source else { return }
+            self.source = nil
+            if self.isResting { source.resume() }
+            source.cancel()
+        }
+    }
+
+    private func open() {
+        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
+        source.setEventHandler { self.accept() }
+        source.setCancelHandler {
+            Glibc.close(self.descriptor)
+            if case .unix(let path) = self.address { unlink(path) }
+            self.core.activity.leave()
+        }
+        self.source = source
+        source.activate()
+    }
+
+    private func accept() {
+        let limit = core.configuration.maxConnections
+        while source != nil {
+            guard core.openConnections.load(ordering: .relaxed) < limit + Self.refusedAtOnce else { return takeRest() }
+            var address = SocketAddress()
+            let accepted = address.withMutablePointer { catena_accept(descriptor, $0, $1) }
+            if accepted >= 0 {
+                hand(over: accepted, peer: address.peer, isRefused: count() > limit)
+                continue
+            }
+            switch errno {
+            case EAGAIN: return
+            // The client is gone already, or the network says something about one client. Linux, accept(2).
+            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH:
+                continue
+            case let number:
+                // EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection stays in the backlog and would fire for ever.
+                core.log.error("cannot accept on \(self.address): \(String(cString: strerror(number))); resting")
+                return takeRest()
+            }
+        }
+    }
+
+    /// Counts one more open connection.
+    private func count() -> Int {
+        core.activity.enter()
+        return core.openConnections.add(1, ordering: .relaxed).newValue
+    }
+
+    private func hand(over descriptor: Int32, peer: PeerAddress, isRefused: Bool) {
+        nextLane = (nextLane + 1) % lanes.count
+        lanes[nextLane].adopt(descriptor, peer: peer, isRefused: isRefused)
+    }
+
+    private func takeRest() {
+        guard let source, !isResting else { return }
+        isResting = true
+        source.suspend()
+        queue.asyncAfter(deadline: .now() + Self.rest) {
+            guard let source = self.source, self.isResting else { return }
+            self.isResting = false
+            source.resume()
+        }
+    }
+}
