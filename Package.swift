@@ -64,6 +64,8 @@ let package = Package(
             dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
+        // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
+        .target(name: "API", dependencies: ["Core", "HTTP1"], swiftSettings: swiftSettings),
 
         // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
@@ -84,6 +86,7 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
         // A raw socket client for tests, with a timeout on every wait.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
         .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,60 @@
+import Core
+import Synchronization
+
+/// Whether the server can answer: loading at first, then ready with a model, at last draining.
+public final class ServiceState: Sendable {
+    public enum Phase: Sendable, Hashable {
+        case loading, ready, draining
+    }
+
+    /// What answers completions.
+    struct Backend: Sendable {
+        var model: ServedModel
+        var codec: any TextCodec
+        var service: any GenerationService
+    }
+
+    private struct State {
+        var phase = Phase.loading
+        var backend: Backend?
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    public var phase: Phase {
+        state.withLock { $0.phase }
+    }
+
+    /// The model is loaded; completions are taken from now on, unless the server is already going down.
+    public func becomeReady(model: ServedModel, codec: any TextCodec, service: any GenerationService) {
+        state.withLock { state in
+            state.backend = Backend(model: model, codec: codec, service: service)
+            if state.phase == .loading { state.phase = .ready }
+        }
+    }
+
+    /// The server is going down: new completions are refused, those that run go on. There is no way back.
+    public func drain() {
+        state.withLock { $0.phase = .draining }
+    }
+
+    /// What answers new completions.
+    /// - Throws: 503 while loading and from `drain` on.
+    func accepting() throws(APIError) -> Backend {
+        let state = state.withLock { $0 }
+        switch (state.phase, state.backend) {
+        case (.ready, let backend?): return backend
+        case (.draining, _): throw .shuttingDown
+        default: throw .loading
+        }
+    }
+
+    /// The model, also while draining.
+    /// - Throws: 503 while loading.
+    func loadedModel() throws(APIError) -> ServedModel {
+        guard let backend = state.withLock({ $0.backend }) else { throw .loading }
+        return backend.model
+    }
+}

@@ -1,0 +1,34 @@
+import Core
+
+/// Text to tokens and back: what the API needs of a tokenizer. Calls come from any thread.
+public protocol TextCodec: Sendable {
+    /// The tokens of a text, nothing added in front or behind. Never fails: byte-level vocabularies know every byte.
+    func encode(_ text: String) -> [TokenID]
+
+    /// Appends the bytes that a token adds to the text: often part of a word, sometimes part of a character.
+    /// Special tokens (end of text and the like) add nothing.
+    func appendBytes(of token: TokenID, to bytes: inout [UInt8])
+
+    /// The name of a special token (`<|endoftext|>`), nil for all others. Lists of log probabilities show it.
+    func specialName(of token: TokenID) -> String?
+}
+
+extension TextCodec {
+    func bytes(of token: TokenID) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendBytes(of: token, to: &bytes)
+        return bytes
+    }
+
+    /// How a token is written in lists of log probabilities: its text; a special token's name; and OpenAI's
+    /// `bytes:\xe2\x82` for a part of a character, so that no two tokens look the same.
+    func label(of token: TokenID) -> String {
+        if let name = specialName(of: token) { return name }
+        let bytes = bytes(of: token)
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        return bytes.reduce(into: "bytes:") { label, byte in
+            let hex = String(byte, radix: 16)
+            label += "\\x" + (hex.count == 1 ? "0" + hex : hex)
+        }
+    }
+}
