@@ -23,6 +23,10 @@ let package = Package(
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", swiftSettings: swiftSettings),
+        // Perl-compatible regular expressions for UTF-8 text: the tokenizer's pre-tokenizer patterns.
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        // Text to token ids and back, as tokenizer.json says: byte-level BPE and a streaming detokenizer.
+        .target(name: "Tokenizer", dependencies: ["CPCRE2", "ModelIO"], swiftSettings: swiftSettings),
         // The arithmetic of the forward pass in C, optimised in debug builds too.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -69,6 +73,9 @@ let package = Package(
 
         // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+        // zlib: compressed fixtures.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .testTarget(name: "TokenizerTests", dependencies: ["CZlib", "ModelIO", "Tokenizer"], swiftSettings: swiftSettings),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(
