@@ -11,10 +11,14 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 
 let package = Package(
     name: "catena",
-    products: [],
+    products: [
+        .executable(name: "catena", targets: ["catena"])
+    ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
@@ -71,11 +75,43 @@ let package = Package(
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(name: "API", dependencies: ["Core", "HTTP1"], swiftSettings: swiftSettings),
 
+        // MARK: The program
+        // Every setting with its default, documented; YAML, environment and flags.
+        .target(
+            name: "ServerConfig",
+            dependencies: ["Core", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swiftSettings
+        ),
+        // Wiring: from configuration to a serving process, and its end.
+        .target(
+            name: "Server",
+            dependencies: [
+                "API", "Core", "Engine", "HTTP1", "KVCache", "Model", "ModelIO", "Net", "Scheduling", "ServerConfig",
+                "Tensor", "Tokenizer",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "catena",
+            dependencies: [
+                "Core", "Engine", "KVCache", "Model", "ModelIO", "Scheduling", "Server", "ServerConfig", "Tensor",
+                "Tokenizer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+
         // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
         // zlib: compressed fixtures.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .testTarget(name: "TokenizerTests", dependencies: ["CZlib", "ModelIO", "Tokenizer"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "TokenizerTests",
+            dependencies: ["CZlib", "ModelIO", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(
@@ -94,6 +130,11 @@ let package = Package(
         // A raw socket client for tests, with a timeout on every wait.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ServerConfigTests",
+            dependencies: ["ServerConfig", "Core"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

@@ -1,7 +1,6 @@
 import Core
 import Dispatch
 import Foundation
-import KVCache
 import Scheduling
 
 /// Generates answers: one thread that owns scheduler, KV pool and model, and runs one step after the other while there
@@ -30,11 +29,10 @@ public final class InferenceEngine: GenerationService {
     /// Starts the engine thread.
     ///
     /// - Parameters:
-    ///   - model: from now on the engine thread's own, as is `pool`.
+    ///   - runtime: from now on the engine thread's own.
     ///   - outbox: where receivers are called; a serial queue.
     public init(
-        model: sending any LanguageModel,
-        pool: sending BlockPool,
+        runtime: sending ModelRuntime,
         limits: SchedulerLimits,
         sessions: SessionLimits,
         outbox: DispatchQueue
@@ -44,11 +42,10 @@ public final class InferenceEngine: GenerationService {
         let directory = directory
         let ended = ended
         ended.enter()
-        let owned = Owned(model: model, pool: pool)
+        let owned = Owned(runtime: runtime)
         let thread = Thread {
             var loop = StepLoop(
-                model: owned.model,
-                pool: owned.pool,
+                runtime: owned.runtime,
                 limits: limits,
                 sessions: SessionStore(capacity: sessions.count, timeToLive: sessions.timeToLive),
                 directory: directory,
@@ -88,9 +85,8 @@ public final class InferenceEngine: GenerationService {
     }
 
     /// What moves to the engine thread.
-    private struct Owned: @unchecked Sendable {  // proof: made from `sending` values, and used by that thread alone
-        let model: any LanguageModel
-        let pool: BlockPool
+    private struct Owned: @unchecked Sendable {  // proof: made from a `sending` value, and used by that thread alone
+        let runtime: ModelRuntime
     }
 
     /// The engine thread: commands, then a step, until told to end.

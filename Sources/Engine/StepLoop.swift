@@ -4,19 +4,6 @@ import Model
 import Sampling
 import Scheduling
 
-/// The forward pass as the engine needs it; the chain model in the product, a fake in tests.
-public protocol LanguageModel {
-    /// Chains that are loaded.
-    var chainCount: Int { get }
-
-    /// Computes a batch, writing K and V into the pool's blocks.
-    ///
-    /// - Returns: the logits of the rows that wanted some, in the batch's order; valid until the next call.
-    func forward(_ batch: Batch, cache: BlockPool) -> Logits
-}
-
-extension ChainModel: LanguageModel {}
-
 /// Everything the engine thread owns, and `step()`: one transaction of plan, run, sample, update.
 ///
 /// Confined to one thread, and told the time instead of asking for it, so that tests drive it by hand.
@@ -31,15 +18,15 @@ struct StepLoop {
     private var outbox: Outbox
 
     init(
-        model: any LanguageModel,
-        pool: BlockPool,
+        runtime: ModelRuntime,
         limits: SchedulerLimits,
         sessions: SessionStore,
         directory: SessionDirectory,
         outbox: Outbox
     ) {
+        let pool = runtime.pool
         precondition(limits.poolBlocks <= pool.blockCount && limits.blockTokens == pool.layout.blockTokens)
-        self.model = model
+        model = runtime.model
         self.pool = pool
         self.scheduler = Scheduler(limits: limits)
         self.sessions = sessions

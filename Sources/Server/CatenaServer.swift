@@ -29,7 +29,8 @@ public final class CatenaServer: Sendable {
     private let engine = Mutex<InferenceEngine?>(nil)
     /// Idle comments of streams, and the shutdown's timers.
     private let clock = DispatchQueue(label: "catena.clock")
-    private let ticks: any DispatchSourceTimer
+    // Unsafe only to the compiler: Dispatch sources may be cancelled from any thread, and nothing else is done with it.
+    private nonisolated(unsafe) let ticks: any DispatchSourceTimer
 
     public init(configuration: ServerConfiguration, log: Logger) {
         self.configuration = configuration
@@ -55,12 +56,13 @@ public final class CatenaServer: Sendable {
         for address in addresses { log.info("listening on \(address)") }
         let start = ContinuousClock.now
         let loaded = try LoadedModel(configuration)
-        let served = loaded.served
-        let codec = TokenizerCodec(tokenizer: loaded.tokenizer)
         log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
-        let engine = loaded.makeEngine(configuration)
-        self.engine.withLock { $0 = engine }
-        state.becomeReady(model: served, codec: codec, service: engine)
+        engine.withLock { $0 = loaded.engine }
+        state.becomeReady(
+            model: loaded.served,
+            codec: TokenizerCodec(tokenizer: loaded.tokenizer),
+            service: loaded.engine
+        )
         log.info("ready: POST http://\(addresses[0])/v1/completions")
         return addresses
     }

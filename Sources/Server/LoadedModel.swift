@@ -11,55 +11,46 @@ import ServerConfig
 import Tensor
 import Tokenizer
 
-/// A model folder, opened and checked, with everything that the engine is made of.
-struct LoadedModel: ~Copyable {
+/// A model folder, opened and checked, and the engine that runs it.
+struct LoadedModel: Sendable {
     let tokenizer: BPETokenizer
     let served: ServedModel
+    let engine: InferenceEngine
     /// For the log.
     let summary: String
-    private let model: ChainModel
-    private let pool: BlockPool
 
+    /// Opens the folder and starts the engine.
     init(_ configuration: ServerConfiguration) throws {
         let folder = configuration.model.path
         let checkpoint = try Checkpoint(folder: folder, chains: configuration.model.maxChains)
-        let settings = checkpoint.configuration
         tokenizer = try BPETokenizer(path: folder + "/" + BPETokenizer.fileName)
-        guard tokenizer.vocabularySize <= settings.vocabularySize else {
+        guard tokenizer.vocabularySize <= checkpoint.configuration.vocabularySize else {
             throw StartError.vocabulary(
                 tokenizer: tokenizer.vocabularySize,
-                model: settings.vocabularySize,
+                model: checkpoint.configuration.vocabularySize,
                 path: folder
             )
         }
-        model = try ChainModel(checkpoint, options: ChainModel.Options(configuration))
-        pool = try Self.makePool(for: model, configuration.kvCache)
-        served = ServedModel(
-            name: configuration.model.name ?? URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent,
-            chains: checkpoint.chainCount,
-            contextLength: settings.contextLength,
-            vocabularySize: tokenizer.vocabularySize,
-            endTokens: Set(settings.eosTokenIDs),
-            emptyPromptToken: settings.bosTokenID ?? settings.eosTokenIDs.first,
-            created: Int(Date().timeIntervalSince1970),
-            fingerprint: checkpoint.fingerprint,
-            quality: settings.quality.filter { $0.chains <= checkpoint.chainCount }.map {
-                .init(
-                    chains: $0.chains,
-                    loss: $0.loss,
-                    perplexity: $0.perplexity,
-                    parameters: $0.parameters ?? settings.parameterCount(chains: $0.chains)
-                )
-            }
-        )
-        let parameters = settings.parameterCount(chains: checkpoint.chainCount)
+        let runtime = try Self.makeRuntime(checkpoint, configuration)
+        let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
+        served = ServedModel(checkpoint, tokenizer: tokenizer, settings: configuration.model)
         summary =
-            "model \(served.name): \(checkpoint.chainCount) chains, \(parameters) parameters, "
-            + "\(pool.blockCount * pool.layout.blockTokens) tokens of KV cache, \(model.kernels.name) kernels"
+            "model \(served.name): \(checkpoint.chainCount) chains, "
+            + "\(limits.poolBlocks * limits.blockTokens) tokens of KV cache"
+        engine = InferenceEngine(
+            runtime: runtime,
+            limits: limits,
+            sessions: .init(count: configuration.sessions.max, timeToLive: configuration.sessions.ttl),
+            outbox: DispatchQueue(label: "catena.outbox")
+        )
     }
 
-    /// The pool that the configuration asks for.
-    private static func makePool(for model: ChainModel, _ settings: ServerConfiguration.KVCache) throws -> BlockPool {
+    private static func makeRuntime(
+        _ checkpoint: Checkpoint,
+        _ configuration: ServerConfiguration
+    ) throws -> sending ModelRuntime {
+        let model = try ChainModel(checkpoint, options: ChainModel.Options(configuration))
+        let settings = configuration.kvCache
         let layout = model.blockLayout(
             type: settings.dtype == .bf16 ? .bf16 : .f32,
             blockTokens: settings.blockTokens
@@ -67,25 +58,43 @@ struct LoadedModel: ~Copyable {
         let bytes = settings.size.bytes(of: Int(ProcessInfo.processInfo.physicalMemory))
         let needed = layout.blocks(for: model.maxPositions) * layout.blockBytes
         guard bytes >= needed else { throw StartError.cacheTooSmall(bytes: bytes, neededBytes: needed) }
-        return BlockPool(layout: layout, bytes: bytes)
+        return ModelRuntime(model: model, pool: BlockPool(layout: layout, bytes: bytes))
     }
+}
 
-    /// Starts the engine, which owns model and pool from then on.
-    consuming func makeEngine(_ configuration: ServerConfiguration) -> InferenceEngine {
-        let limits = SchedulerLimits(
-            running: configuration.scheduler.maxRunning,
-            queued: configuration.scheduler.maxQueued,
-            stepTokens: configuration.scheduler.stepTokens,
+extension SchedulerLimits {
+    init(_ settings: ServerConfiguration.Scheduler, pool: BlockPool, chains: Int) {
+        self.init(
+            running: settings.maxRunning,
+            queued: settings.maxQueued,
+            stepTokens: settings.stepTokens,
             poolBlocks: pool.blockCount,
             blockTokens: pool.layout.blockTokens,
-            chains: model.chainCount
+            chains: chains
         )
-        return InferenceEngine(
-            model: model,
-            pool: pool,
-            limits: limits,
-            sessions: .init(count: configuration.sessions.max, timeToLive: configuration.sessions.ttl),
-            outbox: DispatchQueue(label: "catena.outbox", qos: .userInitiated)
+    }
+}
+
+extension ServedModel {
+    init(_ checkpoint: Checkpoint, tokenizer: BPETokenizer, settings: ServerConfiguration.Model) {
+        let model = checkpoint.configuration
+        self.init(
+            name: settings.name ?? URL(fileURLWithPath: settings.path).standardizedFileURL.lastPathComponent,
+            chains: checkpoint.chainCount,
+            contextLength: model.contextLength,
+            vocabularySize: tokenizer.vocabularySize,
+            endTokens: Set(model.eosTokenIDs),
+            emptyPromptToken: model.bosTokenID ?? model.eosTokenIDs.first,
+            created: Int(Date().timeIntervalSince1970),
+            fingerprint: checkpoint.fingerprint,
+            quality: model.quality.filter { $0.chains <= checkpoint.chainCount }.map {
+                .init(
+                    chains: $0.chains,
+                    loss: $0.loss,
+                    perplexity: $0.perplexity,
+                    parameters: $0.parameters ?? model.parameterCount(chains: $0.chains)
+                )
+            }
         )
     }
 }

@@ -8,7 +8,13 @@ import ServerConfig
 extension NetConfiguration {
     init(_ settings: ServerConfiguration.HTTP) {
         self.init()
-        requestLimits = HTTP1.RequestLimits(settings.limits)
+        requestLimits.target = settings.limits.target
+        requestLimits.headerLine = settings.limits.headerLine
+        requestLimits.headerCount = settings.limits.headerCount
+        requestLimits.headerTotal = settings.limits.headerTotal
+        requestLimits.body = settings.limits.body
+        requestLimits.chunkExtensions = settings.limits.chunkExtensions
+        requestLimits.trailers = settings.limits.trailers
         maxConnections = settings.maxConnections
         lanes = settings.lanes
         maxPipelined = settings.maxPipelined

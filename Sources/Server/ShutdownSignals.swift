@@ -4,11 +4,11 @@ import Glibc
 /// SIGTERM and SIGINT as calls: the first asks for a graceful end, the second ends the process at once.
 ///
 /// Not Sendable; whoever wires the server keeps it.
-final class ShutdownSignals {
+public final class ShutdownSignals {
     private let sources: [any DispatchSourceSignal]
 
     /// - Parameter onFirst: called once, on `queue`.
-    init(queue: DispatchQueue, onFirst: @escaping @Sendable (_ name: String) -> Void) {
+    public init(queue: DispatchQueue, onFirst: @escaping @Sendable (_ name: String) -> Void) {
         let count = SignalCount()
         sources = [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")].map { number, name in
             // Dispatch sees a signal only when its default action does not end the process first.

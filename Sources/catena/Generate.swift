@@ -30,7 +30,7 @@ struct Generate: ParsableCommand {
     @Option(help: "How many chains to run, all if not given.")
     var chains: Int?
 
-    @Option(name: .shortAndLong, help: "The most tokens to generate.")
+    @Option(name: [.long, .customShort("n")], help: "The most tokens to generate.")
     var maxTokens = 128
 
     @Option(help: "0 is greedy; higher is more surprising.")
@@ -74,8 +74,7 @@ struct Generate: ParsableCommand {
         let rows = model.maxRows
         let loaded = model.chainCount
         let engine = InferenceEngine(
-            model: model,
-            pool: BlockPool(layout: layout, blocks: blocks),
+            runtime: ModelRuntime(model: model, pool: BlockPool(layout: layout, blocks: blocks)),
             limits: SchedulerLimits(
                 running: 1,
                 queued: 0,
@@ -106,7 +105,7 @@ struct Generate: ParsableCommand {
             to: printer
         )
         let summary = try printer.waitForEnd()
-        FileHandle.standardError.write(Data((summary + "\n").utf8))
+        printError(summary)
     }
 
     private func readStandardInput() throws -> String {

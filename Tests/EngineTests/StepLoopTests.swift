@@ -20,8 +20,7 @@ private struct Bench {
     init(blocks: Int = 64, running: Int = 4, queued: Int = 64, stepTokens: Int = 24, sessions: Int = 8) {
         pool = PrefixHashModel.makePool(blocks: blocks)
         loop = StepLoop(
-            model: model,
-            pool: pool,
+            runtime: ModelRuntime(model: model, pool: pool),
             limits: SchedulerLimits(
                 running: running,
                 queued: queued,
