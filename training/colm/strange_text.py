@@ -50,7 +50,7 @@ _COMBINING = [chr(c) for c in range(0x300, 0x370)] + [chr(c) for c in (0x20DD, 0
 
 
 def strange_strings(count: int, seed: int, special: list[str]) -> list[str]:
-    """`count` strings: words, spaces, code, numbers, scripts, emoji, controls, all planes, and `special` inside them."""
+    """`count` strings: words, spaces, code, numbers, scripts, emoji, controls, all planes, `special` inside."""
     rng = random.Random(seed)
     fixed = ["", " ", "\n", "\0", "'", "''", "'s", " 's", "'S", "a'", "  a", "a  ", " \n ", "\r\n\r\n", *special]
     fixed += [chr(c) for c in range(256)] + [f"a{chr(c)}b" for c in range(128)] + [f" {space}x" for space in _SPACES]

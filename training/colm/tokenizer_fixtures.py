@@ -2,8 +2,9 @@
 
 `python -m colm.tokenizer_fixtures Tests/Fixtures/tokenizers --bundled tokenizer.json --text train.txt.xz`
 
-Each folder gets `tokenizer.json` and `strings.jsonl.gz` (gzip): one object a line, `text`, its `ids` and the ids `decoded`
-with special tokens kept. After them come lines whose `text` is null: random ids, whose bytes are often no valid UTF-8.
+Each folder gets `tokenizer.json` and `strings.jsonl.gz` (gzip): one object a line (lines end at U+000A only), with the
+`text`, its `ids` and the ids `decoded` with special tokens kept. After them come lines whose `text` is null:
+random ids, whose bytes are often no valid UTF-8.
 """
 
 from __future__ import annotations
