@@ -1,8 +1,9 @@
-"""The multi-prefix loss: cross-entropy of every chain count in one pass, with its gradient, a chunk of rows at a time."""
+"""The multi-prefix loss: cross-entropy of every chain count in one pass, a chunk of rows at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ def prefix_losses(
 class _PrefixLoss(torch.autograd.Function):
     """Works out loss and gradient in the forward pass, so that n full sets of logits [M, V] never exist at once."""
 
-    ROWS = {"cpu": 256, "cuda": 4096}
+    ROWS: ClassVar = {"cpu": 256, "cuda": 4096}
 
     @staticmethod
     def forward(ctx, hidden, targets, weights, distillation, *heads):

@@ -15,10 +15,14 @@ def _option(default, text: str, **extra):
 class TrainingOptions:
     """A run's settings, with their defaults."""
 
-    run: Path = _option(Path("runs/colm"), "folder of this run: checkpoints, log, curves, samples, final model")
+    run: Path = _option(Path("runs/catena"), "folder of this run: checkpoints, log, curves, samples, final model")
     text: list[Path] = _option([], "training text, UTF-8, plain or .xz or .gz", nargs="+")
     valid: Path | None = _option(None, "validation text")
-    tokenizer: Path = _option(Path("tokenizer.json"), "tokenizer.json to use")
+    tokenizer: Path | None = _option(None, "tokenizer.json to use; without it one is trained into the run folder")
+    vocabulary: int = _option(4096, "tokens of a new tokenizer")
+    tokenizer_sample: int = _option(40_000_000, "bytes of text that a new tokenizer learns from")
+    init: Path | None = _option(None, "start from the weights of this model folder; its shape wins over the options")
+    freeze: int = _option(0, "chains that stay as they are (chain tuning, or after expansion)")
     resume: bool = _option(False, "continue from the run folder's last checkpoint")
 
     hidden_size: int = _option(512, "width D of the full model")
@@ -66,7 +70,13 @@ class TrainingOptions:
     log_every: int = _option(10, "steps between lines of log.jsonl")
     valid_every: float = _option(10, "minutes between validations")
     valid_windows: int = _option(32, "windows of a validation during training; the last one scores the whole text")
+    export: str = _option("bf16", "weights of the finished model", choices=["f32", "f16", "bf16"])
     save_every: float = _option(5, "minutes between checkpoints")
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The tokenizer.json to use or to write."""
+        return self.tokenizer or self.run / "tokenizer.json"
 
     def as_text(self) -> dict:
         """As JSON-ready values."""
