@@ -22,10 +22,10 @@ let package = Package(
         // The configuration: the struct is its documentation; YAML, environment and flags fill it.
         .target(
             name: "ServerConfig",
-            dependencies: [.product(name: "Yams", package: "Yams")],
+            dependencies: ["Core", .product(name: "Yams", package: "Yams")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "ServerConfigTests", dependencies: ["ServerConfig"], swiftSettings: swiftSettings),
+        .testTarget(name: "ServerConfigTests", dependencies: ["Core", "ServerConfig"], swiftSettings: swiftSettings),
         // Calls and constants of Linux that Swift's Glibc module does not show.
         .target(name: "CShims"),
         // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
