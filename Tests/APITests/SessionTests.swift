@@ -76,6 +76,9 @@ import Testing
     @Test func specialTokensAddNoText() {
         let session: [TokenID] = [FakeCodec.startOfText, 97]
         #expect(PromptEncoder.encode("a!", continuing: session, codec) == session + codec.encode("!"))
+        let ended = session + [FakeCodec.endOfText]
+        #expect(PromptEncoder.encode("a!", continuing: ended, codec) == session + codec.encode("!"))
+        #expect(PromptEncoder.encode("a", continuing: [FakeCodec.endOfText], codec) == codec.encode("a"))
     }
 
     /// Whatever the session, the tokens stand for the prompt's text.

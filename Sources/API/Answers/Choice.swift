@@ -33,11 +33,11 @@ struct Choice: Sendable {
     /// - Throws: the engine's failure, after which the choice takes nothing more.
     mutating func take(_ events: [GenerationEvent]) throws(GenerationFailure) -> [AnswerPiece] {
         var pieces: [AnswerPiece] = []
-        for event in events where !isFinished {
+        for event in events {
             switch event {
             case .admitted(let admission):
                 self.admission = admission
-                if let echo, logprobs == nil { pieces.append(AnswerPiece(text: echo.text)) }
+                if let echo, logprobs == nil, !echo.text.isEmpty { pieces.append(AnswerPiece(text: echo.text)) }
             case .promptLogprobs(let rows):
                 guard let echo, let logprobs else { break }
                 let entries = echo.entries(rows, count: logprobs, codec)

@@ -92,6 +92,7 @@ struct ChoiceText: Sendable {
     private mutating func release() -> [AnswerPiece] {
         let isLast = finish != nil
         let count = isLast ? held.count : held.count - scanner.heldBytes
+        guard isLast || count > 0 else { return [] }
         let safe = released + count
         var pieces: [AnswerPiece] = []
         var begun = 0
@@ -115,8 +116,9 @@ struct ChoiceText: Sendable {
         }
         held.removeFirst(count)
         released = safe
-        // The last token may have text left; its chain count is needed again.
-        let isPartial = begun > 0 && (begun < marks.count ? marks[begun].start > safe : !held.isEmpty)
+        // The last token may have text left, if only a part of a character; its chain count is needed again.
+        let hasRest = begun < marks.count ? marks[begun].start > safe : !held.isEmpty || repair.isPending
+        let isPartial = begun > 0 && hasRest
         marks.removeFirst(isPartial ? begun - 1 : begun)
         if isLast {
             if pieces.isEmpty { pieces.append(AnswerPiece()) }

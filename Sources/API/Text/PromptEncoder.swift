@@ -45,7 +45,8 @@ struct PromptEncoder {
     /// the vocabulary has `ab`). Tokenising it again would then diverge from the session's tokens in the middle, and
     /// everything behind would be computed again. So where the session's text is a beginning of the prompt, its tokens
     /// stay as they are and only the rest is encoded. A session that ends within a character, as one that was cut by
-    /// `max_tokens` can, gives up the tokens of that character.
+    /// `max_tokens` can, gives up the tokens of that character; one that ends with an end token gives that up, for the
+    /// client's text goes on.
     static func encode(_ text: String, continuing session: [TokenID], _ codec: any TextCodec) -> [TokenID] {
         var text = text
         let kept = text.withUTF8 { commonTokens(Array($0), session, codec) }
@@ -71,7 +72,7 @@ struct PromptEncoder {
             guard prompt[position...].starts(with: bytes) else { return nil }
             position += bytes.count
             let isWhole = position == prompt.count || prompt[position].beginsCharacter
-            if isWhole { boundary = (index + 1, position) }
+            if isWhole && !bytes.isEmpty { boundary = (index + 1, position) }
         }
         return boundary.tokens == 0 ? nil : boundary
     }

@@ -5,6 +5,9 @@ struct UTF8Repair: Sendable {
     /// The start of a character, at most 3 bytes.
     private var pending: [UInt8] = []
 
+    /// Whether a character has begun.
+    var isPending: Bool { !pending.isEmpty }
+
     private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
     /// Takes one byte and appends what is certain.

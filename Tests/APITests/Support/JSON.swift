@@ -27,5 +27,10 @@ struct JSON: CustomStringConvertible {
     /// Whether null stands there, and not nothing.
     var isNull: Bool { value is NSNull }
     var exists: Bool { value != nil }
-    var description: String { value.map { "\($0)" } ?? "nothing" }
+    var description: String {
+        guard let value else { return "nothing" }
+        let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .sortedKeys]
+        let data = try? JSONSerialization.data(withJSONObject: value, options: options)
+        return String(decoding: data ?? Data(), as: UTF8.self)
+    }
 }
