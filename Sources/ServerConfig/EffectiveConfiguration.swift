@@ -136,12 +136,20 @@ public struct EffectiveConfiguration: Sendable, Hashable {
 
     /// Values that are right each for itself and cannot be meant together.
     private func conflicts() -> [ConfigurationProblem] {
-        guard let most = values.model.maxChains, values.model.defaultChains.bounds(available: most) == nil else {
-            return []
+        var problems: [ConfigurationProblem] = []
+        if let most = values.model.maxChains, values.model.defaultChains.bounds(available: most) == nil {
+            let message =
+                "model.default_chains asks for chains that model.max_chains (\(most), "
+                + "\(origin(of: "model.max_chains"))) does not load."
+            problems.append(ConfigurationProblem(origin: origin(of: "model.default_chains"), message: message))
         }
-        let message =
-            "model.default_chains asks for chains that model.max_chains (\(most), \(origin(of: "model.max_chains"))) "
-            + "does not load."
-        return [ConfigurationProblem(origin: origin(of: "model.default_chains"), message: message)]
+        let (running, tokens) = (values.scheduler.maxRunning, values.scheduler.stepTokens)
+        if tokens < running {
+            let message =
+                "scheduler.step_tokens (\(tokens)) must be at least scheduler.max_running (\(running), "
+                + "\(origin(of: "scheduler.max_running"))), so that every running request gets its token in every step."
+            problems.append(ConfigurationProblem(origin: origin(of: "scheduler.step_tokens"), message: message))
+        }
+        return problems
     }
 }

@@ -40,7 +40,7 @@ extension ServerConfiguration {
 
         Setting("kv_cache.size", \.kvCache.size, .memory),
         Setting("kv_cache.dtype", \.kvCache.dtype, .word),
-        Setting("kv_cache.block_tokens", \.kvCache.blockTokens, .integer(1...1024)),
+        Setting("kv_cache.block_tokens", \.kvCache.blockTokens, .integer(16...1024, multipleOf: 16)),
 
         Setting("scheduler.max_running", \.scheduler.maxRunning, .integer(1...4096)),
         Setting("scheduler.max_queued", \.scheduler.maxQueued, .integer(0...1_000_000)),

@@ -100,7 +100,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     /// How products are computed.
     public struct Compute: Sendable, Hashable {
         public enum Backend: String, Sendable, Hashable, CaseIterable {
-            /// OpenBLAS for many rows, the kernels of this project for few.
+            /// `native`, but for many rows OpenBLAS where the kernels lack the processor's vector instructions.
             case auto
             case openblas
             case native
@@ -121,7 +121,7 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var size = MemorySize.share(percent: 10)
         /// How elements are stored. bf16 takes half the memory.
         public var dtype = ElementType.bf16
-        /// Tokens of a block, the unit of allocation and of sharing between requests.
+        /// Tokens of a block, the unit of allocation and of sharing between requests: a multiple of 16.
         public var blockTokens = 16
     }
 
@@ -131,7 +131,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var maxRunning = 32
         /// Requests that wait. One more is answered 503.
         public var maxQueued = 256
-        /// Tokens of one step: the longest part of a prompt that is computed between two tokens of the others.
+        /// Tokens of one step: the longest part of a prompt that is computed between two tokens of the others. At least
+        /// `maxRunning`.
         public var stepTokens = 256
     }
 

@@ -9,13 +9,18 @@ struct ValueForm<Value: Sendable>: Sendable {
 }
 
 extension ValueForm where Value == Int {
-    static func integer(_ range: ClosedRange<Int>) -> Self {
+    /// - Parameter factor: what the number must be a multiple of.
+    static func integer(_ range: ClosedRange<Int>, multipleOf factor: Int = 1) -> Self {
+        let kind = factor == 1 ? "an integer" : "a multiple of \(factor)"
         let bounds =
             range.upperBound == .max
             ? "of at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
         return Self(
-            expected: "an integer \(bounds)",
-            read: { raw in raw.word.flatMap { Int($0) }.flatMap { range.contains($0) ? $0 : nil } },
+            expected: "\(kind) \(bounds)",
+            read: { raw in
+                guard let number = raw.word.flatMap({ Int($0) }), range.contains(number) else { return nil }
+                return number.isMultiple(of: factor) ? number : nil
+            },
             show: { "\($0)" }
         )
     }

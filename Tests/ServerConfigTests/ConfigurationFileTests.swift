@@ -72,6 +72,26 @@ import Testing
         )
     }
 
+    @Test func aStepHasRoomForEveryRunningRequest() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try EffectiveConfiguration(yaml: "scheduler: {max_running: 64, step_tokens: 63}", name: "c.yaml")
+        }
+        #expect(
+            error?.description == "c.yaml:1:42: scheduler.step_tokens (63) must be at least scheduler.max_running (64, "
+                + "c.yaml:1:26), so that every running request gets its token in every step."
+        )
+    }
+
+    @Test func blocksAreWholeGroupsOfTokens() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try EffectiveConfiguration(yaml: "kv_cache: {block_tokens: 24}", name: "c.yaml")
+        }
+        #expect(
+            error?.description
+                == "c.yaml:1:26: kv_cache.block_tokens must be a multiple of 16 from 16 to 1024; got 24."
+        )
+    }
+
     @Test func aFileThatIsNotThere() {
         let error = #expect(throws: ConfigurationError.self) { try EffectiveConfiguration(file: "/nonexistent/c.yaml") }
         #expect(
