@@ -192,7 +192,8 @@ import Testing
         ),
         (
             #""session_id":"a","n":2"#,
-            "A session continues one answer: it takes one prompt and n = 1; got 1 prompts and n = 2.", "session_id"
+            "A session continues one answer: it takes one prompt and n = 1; this request asks for 2 answers.",
+            "session_id"
         ),
         (#""presence_penalty":"x""#, "'presence_penalty' must be a number; got the string \"x\".", "presence_penalty"),
         (#""logit_bias":[]"#, "'logit_bias' must be an object; got an empty list.", "logit_bias"),

@@ -76,6 +76,20 @@ import Testing
         #expect(responder.json["error"]["param"].string == "prompt", "it was read as JSON")
     }
 
+    @Test func nestingBombs() {
+        for bomb in ["[", #"{"a":"#] {
+            let body = String(repeating: bomb, count: 100_000)
+            let responder = Fixture().send(
+                .post,
+                "/v1/completions",
+                headers: ["Content-Type": "application/json"],
+                body: body
+            )
+            #expect(responder.response?.head.status == .badRequest)
+            #expect(responder.json["error"]["code"].string == "invalid_json")
+        }
+    }
+
     @Test func health() {
         let fixture = Fixture(model: nil)
         #expect(fixture.send(.get, "/health").response?.head.status.code == 503)

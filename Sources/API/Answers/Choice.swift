@@ -8,6 +8,8 @@ struct Choice: Sendable {
     private(set) var admission: Admission?
     /// Whether the engine is done with it: no event will follow.
     private(set) var hasEngineEnded = false
+    /// Why there will be no `finish`.
+    private(set) var failure: GenerationFailure?
     private let echo: EchoedPrompt?
     private let logprobs: Int?
     private let codec: any TextCodec
@@ -29,9 +31,8 @@ struct Choice: Sendable {
 
     var isFinished: Bool { text.finish != nil }
 
-    /// The pieces that a batch of events makes final; the last one of the choice has its `finish`.
-    /// - Throws: the engine's failure, after which the choice takes nothing more.
-    mutating func take(_ events: [GenerationEvent]) throws(GenerationFailure) -> [AnswerPiece] {
+    /// The pieces that a batch of events makes final; the last one of the choice has its `finish`, if it does not fail.
+    mutating func take(_ events: [GenerationEvent]) -> [AnswerPiece] {
         var pieces: [AnswerPiece] = []
         for event in events {
             switch event {
@@ -49,7 +50,7 @@ struct Choice: Sendable {
                 pieces += text.end(reason)
             case .failed(let failure):
                 hasEngineEnded = true
-                throw failure
+                self.failure = failure
             }
         }
         // An end that brings no text of its own goes with the text before it.

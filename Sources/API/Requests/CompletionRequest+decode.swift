@@ -32,8 +32,8 @@ extension CompletionRequest {
         request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
         if request.sessionID != nil && request.choiceCount > 1 {
             throw .invalid(
-                "A session continues one answer: it takes one prompt and n = 1; got \(request.prompts.count) prompts "
-                    + "and n = \(request.n).",
+                "A session continues one answer: it takes one prompt and n = 1; this request asks for "
+                    + "\(request.choiceCount) answers.",
                 param: "session_id"
             )
         }

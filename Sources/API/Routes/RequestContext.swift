@@ -62,13 +62,23 @@ struct RequestContext: Sendable {
     }
 }
 
-/// Names that nobody can guess: 24 letters and digits, 142 bits.
+/// Names that nobody can guess: 24 letters and digits, 120 bits.
 enum RandomName {
-    private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+    /// Crockford's 32: none that look alike.
+    private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
 
     static func make() -> String {
         var random = SystemRandomNumberGenerator()
-        let bytes = (0..<24).map { _ in alphabet[Int.random(in: alphabet.indices, using: &random)] }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(24)
+        // Each draw is a system call.
+        for _ in 0..<2 {
+            var bits = random.next()
+            for _ in 0..<12 {
+                bytes.append(alphabet[Int(bits & 31)])
+                bits >>= 5
+            }
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

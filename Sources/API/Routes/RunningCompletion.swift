@@ -101,15 +101,13 @@ final class RunningCompletion: Sendable {
 
     fileprivate func receive(_ events: [GenerationEvent], choice index: Int) {
         perform { state in
-            let pieces: [AnswerPiece]
-            do throws(GenerationFailure) {
-                pieces = try state.choices[index].take(events)
-            } catch {
-                fail(APIError(error), &state)
+            let pieces = state.choices[index].take(events)
+            let choice = state.choices[index]
+            if let failure = choice.failure {
+                fail(APIError(failure), after: frames(pieces, of: index), &state)
                 return
             }
-            if state.firstAdmission == nil { state.firstAdmission = state.choices[index].admission }
-            let choice = state.choices[index]
+            if state.firstAdmission == nil { state.firstAdmission = choice.admission }
             if choice.isFinished && !choice.hasEngineEnded {
                 state.actions.append(.cancel(submissions[index].request.id))
             }
@@ -145,8 +143,7 @@ final class RunningCompletion: Sendable {
             state.phase = .streaming
             state.actions.append(.start(ResponseHead(.ok, headers: streamHeaders(state))))
         }
-        var frames: [UInt8] = []
-        for piece in pieces { frames += writer.chunk(piece, index: index) }
+        var frames = frames(pieces, of: index)
         let isComplete = state.choices.allSatisfy(\.isFinished)
         if isComplete {
             if request.includeUsage { frames += writer.usageChunk(usage(state)) }
@@ -162,6 +159,10 @@ final class RunningCompletion: Sendable {
         }
     }
 
+    private func frames(_ pieces: [AnswerPiece], of index: Int) -> [UInt8] {
+        pieces.reduce(into: []) { frames, piece in frames += writer.chunk(piece, index: index) }
+    }
+
     private func gather(_ pieces: [AnswerPiece], of index: Int, _ state: inout State) {
         for piece in pieces {
             state.answers[index].text += piece.text
@@ -175,10 +176,11 @@ final class RunningCompletion: Sendable {
         end(&state)
     }
 
-    private func fail(_ error: APIError, _ state: inout State) {
+    /// - Parameter frames: what a stream still has to say before.
+    private func fail(_ error: APIError, after frames: [UInt8], _ state: inout State) {
         cancelUnfinished(&state)
         if state.phase == .streaming {
-            state.actions.append(.write(CompletionWriter.errorEvent(error) + CompletionWriter.done))
+            state.actions.append(.write(frames + CompletionWriter.errorEvent(error) + CompletionWriter.done))
             state.actions.append(.finish)
         } else {
             let headers = context.completionHeaders(admission: nil)

@@ -48,9 +48,9 @@ struct PromptEncoder {
     /// `max_tokens` can, gives up the tokens of that character; one that ends with an end token gives that up, for the
     /// client's text goes on.
     static func encode(_ text: String, continuing session: [TokenID], _ codec: any TextCodec) -> [TokenID] {
-        var text = text
-        let kept = text.withUTF8 { commonTokens(Array($0), session, codec) }
-        guard let kept else { return codec.encode(text) }
+        guard !session.isEmpty, let kept = commonTokens(Array(text.utf8), session, codec) else {
+            return codec.encode(text)
+        }
         let rest = String(decoding: text.utf8.dropFirst(kept.bytes), as: UTF8.self)
         return session.prefix(kept.tokens) + (rest.isEmpty ? [] : codec.encode(rest))
     }
@@ -62,7 +62,6 @@ struct PromptEncoder {
         _ session: [TokenID],
         _ codec: any TextCodec
     ) -> (tokens: Int, bytes: Int)? {
-        guard !session.isEmpty else { return nil }
         var position = 0
         var boundary = (tokens: 0, bytes: 0)
         var bytes: [UInt8] = []

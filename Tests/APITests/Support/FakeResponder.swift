@@ -88,3 +88,17 @@ final class FakeResponder: Responder {
         body?()
     }
 }
+
+/// A client that goes away at the first byte, noticed within the call that writes it.
+final class CancellingResponder: Responder {
+    private let handler = Mutex<(@Sendable () -> Void)?>(nil)
+
+    var isCancelled: Bool { false }
+    var unsentBytes: Int { 0 }
+
+    func respond(_ response: Response) {}
+    func start(_ head: ResponseHead) {}
+    func write(_ bytes: [UInt8]) { handler.withLock { $0 }?() }
+    func finish() {}
+    func onCancel(_ body: @escaping @Sendable () -> Void) { handler.withLock { $0 = body } }
+}

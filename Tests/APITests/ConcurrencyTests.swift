@@ -1,0 +1,62 @@
+import Core
+import Dispatch
+import HTTP1
+import Testing
+
+@testable import API
+
+/// Events, the client's going and the timer on threads of their own: the calls on the responder stay in order.
+@Suite struct ConcurrencyTests {
+    @Test(arguments: [true, false])
+    func eventsPingsAndCancellationAtOnce(isStreaming: Bool) {
+        var options = APIOptions()
+        options.pingInterval = .zero
+        let prompts = (0..<6).map { _ in #""a""# }.joined(separator: ",")
+        for round in 0..<60 {
+            let fixture = Fixture(options: options)
+            let responder = fixture.complete(#""prompt":[\#(prompts)],"stop":"xyz","stream":\#(isStreaming)"#)
+            DispatchQueue.concurrentPerform(iterations: 9) { thread in
+                switch thread {
+                case 0..<6:
+                    fixture.service.send(.admitted(), to: thread)
+                    for _ in 0..<20 { fixture.service.send(.text("ab"), to: thread) }
+                    fixture.service.send(.finished(.length), to: thread)
+                case 6, 7:
+                    for _ in 0..<20 { fixture.router.pingIdleStreams() }
+                default:
+                    if round % 2 == 1 { responder.cancel() }
+                }
+            }
+            #expect(responder.mistakes.isEmpty)
+            #expect(fixture.router.activeCompletions == 0)
+            guard round % 2 == 0 else { continue }
+            if isStreaming {
+                #expect(responder.isFinished)
+                #expect(responder.events.filter { $0 == "[DONE]" }.count == 1)
+                for index in 0..<6 {
+                    let texts = responder.chunks.map { $0["choices"][0] }.filter { $0["index"].int == index }
+                    #expect(texts.compactMap { $0["text"].string }.joined() == String(repeating: "ab", count: 20))
+                }
+            } else {
+                #expect(responder.json["choices"].count == 6)
+            }
+        }
+    }
+
+    /// A responder that calls back from within `write` must not deadlock.
+    @Test func cancellationFromWithinAWrite() {
+        let fixture = Fixture()
+        let responder = CancellingResponder()
+        let head = RequestHead(
+            method: .post,
+            target: RequestTarget(path: "/v1/completions"),
+            headers: ["Content-Type": "application/json"]
+        )
+        let body = Array(#"{"prompt":"a","stream":true}"#.utf8)
+        fixture.router.handle(Request(head: head, body: body), responder)
+        fixture.router.decoding.sync(flags: .barrier) {}
+        fixture.service.send(.admitted() + .text("x"))
+        #expect(fixture.service.cancelled == fixture.service.submitted.map(\.id))
+        #expect(fixture.router.activeCompletions == 0)
+    }
+}
