@@ -73,7 +73,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
-        .target(name: "API", dependencies: ["Core", "HTTP1"], swiftSettings: swiftSettings),
+        .target(name: "API", dependencies: ["Core", "HTTP1", "Tokenizer"], swiftSettings: swiftSettings),
 
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.

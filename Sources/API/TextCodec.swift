@@ -2,8 +2,9 @@ import Core
 
 /// Text to tokens and back: what the API needs of a tokenizer. Calls come from any thread.
 public protocol TextCodec: Sendable {
-    /// The tokens of a text, nothing added in front or behind. Never fails: byte-level vocabularies know every byte.
-    func encode(_ text: String) -> [TokenID]
+    /// The tokens of a text, nothing added in front or behind.
+    /// - Throws: for a text that cannot be cut into tokens within bounds.
+    func encode(_ text: String) throws(TextCodecError) -> [TokenID]
 
     /// Appends the bytes that a token adds to the text: often part of a word, sometimes part of a character.
     /// Special tokens (end of text and the like) add nothing.
@@ -11,6 +12,16 @@ public protocol TextCodec: Sendable {
 
     /// The name of a special token (`<|endoftext|>`), nil for all others. Lists of log probabilities show it.
     func specialName(of token: TokenID) -> String?
+}
+
+/// Why a text has no tokens.
+public struct TextCodecError: Error, Sendable, Hashable {
+    /// What was wrong and what would be right, for the client's eyes.
+    public var message: String
+
+    public init(message: String) {
+        self.message = message
+    }
 }
 
 extension TextCodec {

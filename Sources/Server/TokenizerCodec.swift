@@ -6,9 +6,13 @@ import Tokenizer
 struct TokenizerCodec: TextCodec {
     let tokenizer: BPETokenizer
 
-    func encode(_ text: String) throws -> [TokenID] {
-        // Special tokens spelled out in a prompt count: that is how completions' clients write an end of text.
-        try tokenizer.encode(text)
+    func encode(_ text: String) throws(TextCodecError) -> [TokenID] {
+        do throws(TokenizerError) {
+            // Special tokens spelled out in a prompt count: that is how completions' clients write an end of text.
+            return try tokenizer.encode(text)
+        } catch {
+            throw TextCodecError(message: error.description)
+        }
     }
 
     func appendBytes(of token: TokenID, to bytes: inout [UInt8]) {

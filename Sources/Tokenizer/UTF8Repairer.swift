@@ -2,7 +2,7 @@
 
 /// An incremental UTF-8 decoder with the replacement that the Unicode standard recommends (chapter 3, "U+FFFD Substitution
 /// of Maximal Subparts"), as Rust's `from_utf8_lossy` and the `tokenizers` package do it.
-struct UTF8Repairer: Sendable {
+public struct UTF8Repairer: Sendable {
     /// A valid, incomplete start of a sequence: 0 to 3 bytes.
     private var pending: [UInt8] = []
     /// Bytes that the pending sequence still wants.
@@ -12,8 +12,13 @@ struct UTF8Repairer: Sendable {
 
     private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
+    public init() {}
+
+    /// Whether an incomplete character waits for its rest.
+    public var isPending: Bool { missing > 0 }
+
     /// Appends to `output` what is certain after `bytes`.
-    mutating func append(_ bytes: some Sequence<UInt8>, to output: inout [UInt8]) {
+    public mutating func append(_ bytes: some Sequence<UInt8>, to output: inout [UInt8]) {
         for byte in bytes {
             if missing > 0 {
                 if allowed.contains(byte) {
@@ -33,7 +38,7 @@ struct UTF8Repairer: Sendable {
     }
 
     /// Ends the text: a sequence still incomplete becomes one U+FFFD.
-    mutating func flush(to output: inout [UInt8]) {
+    public mutating func flush(to output: inout [UInt8]) {
         guard missing > 0 else { return }
         output += Self.replacement
         pending.removeAll(keepingCapacity: true)

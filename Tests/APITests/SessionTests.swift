@@ -28,13 +28,13 @@ import Testing
             ([], "é", "'session_id' must be 1 to 128 visible ASCII characters; got the string \"é\"."),
         ] as [([String], String?, String)]
     )
-    func refusedNames(header: [String], body: String?, message: String) {
+    func refusedNames(header: [String], body: String?, message: String) throws {
         let error = #expect(throws: APIError.self) { try SessionName.resolve(header: header, body: body) }
         #expect(error?.message == message)
         #expect(error?.status == 400)
     }
 
-    @Test func refusesNamesThatAreTooLong() {
+    @Test func refusesNamesThatAreTooLong() throws {
         #expect(throws: APIError.self) {
             try SessionName.resolve(header: [], body: String(repeating: "x", count: 129))
         }
@@ -43,46 +43,46 @@ import Testing
     private let codec = FakeCodec()
 
     /// The session wrote "ab" as two tokens where the vocabulary has one.
-    @Test func keepsTheTokensOfASessionThatThePromptContinues() {
+    @Test func keepsTheTokensOfASessionThatThePromptContinues() throws {
         let session: [TokenID] = [97, 98]
         let plain = codec.encode("ab time")
         #expect(!plain.starts(with: session))
-        #expect(PromptEncoder.encode("ab time", continuing: session, codec) == session + codec.encode(" time"))
-        #expect(PromptEncoder.encode("ab", continuing: session, codec) == session)
+        #expect(try PromptEncoder.encode("ab time", continuing: session, codec) == session + codec.encode(" time"))
+        #expect(try PromptEncoder.encode("ab", continuing: session, codec) == session)
     }
 
     @Test(arguments: ["a", "abc"])
-    func encodesAnewWhatDoesNotContinueTheSession(prompt: String) {
+    func encodesAnewWhatDoesNotContinueTheSession(prompt: String) throws {
         let session = codec.encode("abd")
-        #expect(PromptEncoder.encode(prompt, continuing: session, codec) == codec.encode(prompt))
+        #expect(try PromptEncoder.encode(prompt, continuing: session, codec) == codec.encode(prompt))
     }
 
-    @Test func withoutASession() {
-        #expect(PromptEncoder.encode("Once upon", continuing: [], codec) == codec.encode("Once upon"))
+    @Test func withoutASession() throws {
+        #expect(try PromptEncoder.encode("Once upon", continuing: [], codec) == codec.encode("Once upon"))
     }
 
     /// Bytes decide, not canonical equivalence: é as one character is not e with an accent.
-    @Test func comparesBytes() {
+    @Test func comparesBytes() throws {
         let prompt = "e\u{301}!"
-        #expect(PromptEncoder.encode(prompt, continuing: codec.encode("é"), codec) == codec.encode(prompt))
+        #expect(try PromptEncoder.encode(prompt, continuing: codec.encode("é"), codec) == codec.encode(prompt))
     }
 
-    @Test func givesUpTheTokensOfAnUnfinishedCharacter() {
+    @Test func givesUpTheTokensOfAnUnfinishedCharacter() throws {
         let session: [TokenID] = [97, 0xE2, 0x82]
-        #expect(PromptEncoder.encode("a€b", continuing: session, codec) == [97] + codec.encode("€b"))
-        #expect(PromptEncoder.encode("€b", continuing: [0xE2], codec) == codec.encode("€b"))
+        #expect(try PromptEncoder.encode("a€b", continuing: session, codec) == [97] + codec.encode("€b"))
+        #expect(try PromptEncoder.encode("€b", continuing: [0xE2], codec) == codec.encode("€b"))
     }
 
-    @Test func specialTokensAddNoText() {
+    @Test func specialTokensAddNoText() throws {
         let session: [TokenID] = [FakeCodec.startOfText, 97]
-        #expect(PromptEncoder.encode("a!", continuing: session, codec) == session + codec.encode("!"))
+        #expect(try PromptEncoder.encode("a!", continuing: session, codec) == session + codec.encode("!"))
         let ended = session + [FakeCodec.endOfText]
-        #expect(PromptEncoder.encode("a!", continuing: ended, codec) == session + codec.encode("!"))
-        #expect(PromptEncoder.encode("a", continuing: [FakeCodec.endOfText], codec) == codec.encode("a"))
+        #expect(try PromptEncoder.encode("a!", continuing: ended, codec) == session + codec.encode("!"))
+        #expect(try PromptEncoder.encode("a", continuing: [FakeCodec.endOfText], codec) == codec.encode("a"))
     }
 
     /// Whatever the session, the tokens stand for the prompt's text.
-    @Test func neverChangesTheText() {
+    @Test func neverChangesTheText() throws {
         var random = SeededGenerator(seed: 7)
         for _ in 0..<5000 {
             let session = (0..<Int.random(in: 0..<8, using: &random)).map { _ in
@@ -90,7 +90,7 @@ import Testing
             }
             let continuation = ["", "a", "€", "🦜 time", "\u{301}"].randomElement(using: &random)!
             let prompt = codec.decode(session) + continuation
-            let tokens = PromptEncoder.encode(prompt, continuing: session, codec)
+            let tokens = try PromptEncoder.encode(prompt, continuing: session, codec)
             #expect(Array(codec.decode(tokens).utf8) == Array(prompt.utf8))
         }
     }

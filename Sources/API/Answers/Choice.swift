@@ -1,4 +1,5 @@
 import Core
+import Tokenizer
 
 /// One of the answers of a request: takes the engine's events, gives the pieces of its text. Pure.
 struct Choice: Sendable {
@@ -104,15 +105,15 @@ struct EchoedPrompt: Sendable {
         begin: (_ index: Int, _ offset: Int) -> Void
     ) -> [UInt8] {
         var text: [UInt8] = []
-        var repair = UTF8Repair()
+        var repair = UTF8Repairer()
         var offset = 0
         for (index, token) in tokens.enumerated() {
             begin(index, offset)
             let counted = text.count
-            for byte in codec.bytes(of: token) { repair.append(byte, to: &text) }
+            for byte in codec.bytes(of: token) { repair.append(CollectionOfOne(byte), to: &text) }
             offset += text[counted...].count { $0.beginsCharacter }
         }
-        repair.finish(to: &text)
+        repair.flush(to: &text)
         return text
     }
 }

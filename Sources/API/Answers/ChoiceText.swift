@@ -1,4 +1,5 @@
 import Core
+import Tokenizer
 
 /// One choice in the making: tokens go in, pieces of text that cannot change any more come out.
 ///
@@ -15,7 +16,7 @@ struct ChoiceText: Sendable {
 
     private let codec: any TextCodec
     private let logprobs: Int?
-    private var repair = UTF8Repair()
+    private var repair = UTF8Repairer()
     private var scanner: StopScanner
     /// Text that is valid UTF-8 and not yet released.
     private var held: [UInt8] = []
@@ -57,7 +58,7 @@ struct ChoiceText: Sendable {
         codec.appendBytes(of: token.id, to: &bytes)
         for byte in bytes {
             let start = held.count
-            repair.append(byte, to: &held)
+            repair.append(CollectionOfOne(byte), to: &held)
             if scan(from: start) { break }
         }
         return release()
@@ -67,7 +68,7 @@ struct ChoiceText: Sendable {
     mutating func end(_ reason: FinishReason) -> [AnswerPiece] {
         guard finish == nil else { return [] }
         let start = held.count
-        repair.finish(to: &held)
+        repair.flush(to: &held)
         if !scan(from: start) { finish = reason }
         return release()
     }

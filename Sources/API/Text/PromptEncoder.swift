@@ -16,7 +16,12 @@ struct PromptEncoder {
         var tokens: [TokenID]
         switch prompt {
         case .tokens(let ids): tokens = ids
-        case .text(let text): tokens = Self.encode(text, continuing: session, codec)
+        case .text(let text):
+            do throws(TextCodecError) {
+                tokens = try Self.encode(text, continuing: session, codec)
+            } catch {
+                throw .invalid("'prompt' cannot be tokenised: \(error.message)", param: "prompt")
+            }
         }
         if tokens.isEmpty {
             guard let token = model.emptyPromptToken else {
@@ -47,12 +52,16 @@ struct PromptEncoder {
     /// stay as they are and only the rest is encoded. A session that ends within a character, as one that was cut by
     /// `max_tokens` can, gives up the tokens of that character; one that ends with an end token gives that up, for the
     /// client's text goes on.
-    static func encode(_ text: String, continuing session: [TokenID], _ codec: any TextCodec) -> [TokenID] {
+    static func encode(
+        _ text: String,
+        continuing session: [TokenID],
+        _ codec: any TextCodec
+    ) throws(TextCodecError) -> [TokenID] {
         guard !session.isEmpty, let kept = commonTokens(Array(text.utf8), session, codec) else {
-            return codec.encode(text)
+            return try codec.encode(text)
         }
         let rest = String(decoding: text.utf8.dropFirst(kept.bytes), as: UTF8.self)
-        return session.prefix(kept.tokens) + (rest.isEmpty ? [] : codec.encode(rest))
+        return try session.prefix(kept.tokens) + (rest.isEmpty ? [] : codec.encode(rest))
     }
 
     /// How many of the session's tokens the prompt begins with, and the bytes they stand for; nil when the session's
