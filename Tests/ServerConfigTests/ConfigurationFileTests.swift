@@ -77,7 +77,7 @@ import Testing
             try EffectiveConfiguration(yaml: "scheduler: {max_running: 64, step_tokens: 63}", name: "c.yaml")
         }
         #expect(
-            error?.description == "c.yaml:1:42: scheduler.step_tokens (63) must be at least scheduler.max_running (64, "
+            error?.description == "c.yaml:1:43: scheduler.step_tokens (63) must be at least scheduler.max_running (64, "
                 + "c.yaml:1:26), so that every running request gets its token in every step."
         )
     }
