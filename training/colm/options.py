@@ -54,6 +54,7 @@ class TrainingOptions:
     optimizer: str = _option("muon", "muon, or adamw", choices=["muon", "adamw"])
     lr: float = _option(3e-3, "AdamW's peak learning rate")
     matrix_lr: float = _option(0.02, "Muon's peak learning rate")
+    muon_steps: int = _option(5, "Newton-Schulz iterations of Muon")
     weight_decay: float = _option(0.05, "decoupled weight decay of the body's matrices")
     beta1: float = _option(0.9, "AdamW's first beta")
     beta2: float = _option(0.95, "AdamW's second beta")
