@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -81,15 +82,7 @@ class TrainingOptions:
 
     def as_text(self) -> dict:
         """As JSON-ready values."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {
-            name: [str(v) if isinstance(v, Path) else v for v in value]
-            if isinstance(value, list)
-            else str(value)
-            if isinstance(value, Path)
-            else value
-            for name, value in values.items()
-        }
+        return json.loads(json.dumps(asdict(self), default=str))
 
     def piece_length(self, progress: float) -> int:
         """Tokens of a training sequence at `progress`: the first of `pieces` whose end lies ahead, else `context`."""

@@ -54,6 +54,9 @@ class Trainer:
         if options.init:
             self.model = ColmForCausalLM.from_pretrained(options.init, dtype=torch.float32)
             options.chains = list(self.model.config.chains)
+            known, read = self.model.config.vocab_size, self.tokenizer.get_vocab_size()
+            if known < read:
+                raise ValueError(f"{options.init} knows {known} tokens, {options.tokenizer_path} has {read}")
         else:
             self.model = ColmForCausalLM(self._config())
         freeze(self.model, options.freeze)
