@@ -22,16 +22,15 @@ def main():
     parser.add_argument("text", type=Path, help="text, plain or .xz or .gz")
     parser.add_argument("--context", type=int, default=CONTEXT, help=f"tokens a window feeds (default: {CONTEXT})")
     parser.add_argument("--limit", type=int, help="score the first windows only")
+    parser.add_argument("--skip", type=int, default=0, help="first predictions of each window that do not count")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
     model = ColmForCausalLM.from_pretrained(arguments.model, dtype=torch.float32).eval()
     text = read_text(arguments.text)
     tokens = encode_text(text, Tokenizer.from_file(str(arguments.model / "tokenizer.json")))
-    rows = [
-        quality.row()
-        for quality in evaluate(model, tokens, len(text.encode()), arguments.context, limit=arguments.limit)
-    ]
+    scope = {"context": arguments.context, "limit": arguments.limit, "skip": arguments.skip}
+    rows = [quality.row() for quality in evaluate(model, tokens, len(text.encode()), **scope)]
     if arguments.json:
         print("\n".join(json.dumps(row) for row in rows))
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -54,6 +55,7 @@ class TrainingOptions:
     optimizer: str = _option("muon", "muon, or adamw", choices=["muon", "adamw"])
     lr: float = _option(3e-3, "AdamW's peak learning rate")
     matrix_lr: float = _option(0.02, "Muon's peak learning rate")
+    muon_steps: int = _option(5, "Newton-Schulz iterations of Muon")
     weight_decay: float = _option(0.05, "decoupled weight decay of the body's matrices")
     beta1: float = _option(0.9, "AdamW's first beta")
     beta2: float = _option(0.95, "AdamW's second beta")
@@ -80,15 +82,7 @@ class TrainingOptions:
 
     def as_text(self) -> dict:
         """As JSON-ready values."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {
-            name: [str(v) if isinstance(v, Path) else v for v in value]
-            if isinstance(value, list)
-            else str(value)
-            if isinstance(value, Path)
-            else value
-            for name, value in values.items()
-        }
+        return json.loads(json.dumps(asdict(self), default=str))
 
     def piece_length(self, progress: float) -> int:
         """Tokens of a training sequence at `progress`: the first of `pieces` whose end lies ahead, else `context`."""

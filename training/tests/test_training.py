@@ -70,6 +70,15 @@ def test_resume_is_bit_exact(options, changes, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_options_of_a_resumed_run_win(options):
+    Trainer(options).run(stop_after=2)
+    resumed = Trainer(replace(options, matrix_lr=0.5, lr=0.25, muon_steps=3, warmup=0.0))
+    resumed.restore()
+    resumed.train_step()
+    muon, adamw = (optimizer.param_groups[0] for optimizer in resumed.optimizers)
+    assert (muon["lr"], muon["steps"], adamw["lr"]) == (0.5, 3, 0.25)
+
+
 def test_micro_batches_and_workers_add_up_to_the_whole_batch(options, tmp_path):
     gradients = []
     threads = torch.get_num_threads()
