@@ -106,6 +106,8 @@ private struct Pass: Sendable {
     ) {
         var done = range.lowerBound
         var place = range.lowerBound
+        /// Where the white space after an earlier match ends.
+        var whitespaceEnd = range.lowerBound
         while place < range.upperBound {
             guard let (token, matchEnd) = longestMatch(in: text, at: place, end: range.upperBound) else {
                 place += 1
@@ -122,10 +124,17 @@ private struct Pass: Sendable {
                 continue
             }
             var (start, end) = (matchStart, matchEnd)
-            if token.stripsLeft {
-                start = max(TextScan.whitespaceStart(before: start, in: text, from: range.lowerBound), done)
+            // White space is scanned once, however many matches it holds: up to what is done already to the left, and up to
+            // the end found before to the right.
+            if token.stripsLeft && start > done {
+                start = TextScan.whitespaceStart(before: start, in: text, from: done)
             }
-            if token.stripsRight { end = TextScan.whitespaceEnd(after: end, in: text, to: range.upperBound) }
+            if token.stripsRight {
+                if end >= whitespaceEnd {
+                    whitespaceEnd = TextScan.whitespaceEnd(after: end, in: text, to: range.upperBound)
+                }
+                end = whitespaceEnd
+            }
             if done < start { segments.append(.text(done..<start)) }
             segments.append(.token(token.id))
             done = end

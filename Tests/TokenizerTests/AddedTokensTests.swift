@@ -61,6 +61,13 @@ import Testing
         #expect(segments("\u{180E}L\u{200B}", tokens) == ["\u{180E}", "#1", "\u{200B}"])
     }
 
+    /// White space that is itself full of tokens is not scanned again at each of them.
+    @Test(.timeLimit(.minutes(5))) func strippingIsLinear() {
+        let text = String(repeating: " ", count: 200_000) + "x"
+        #expect(segments(text, [token(1, " ", left: true)]).count == 200_001)
+        #expect(segments(text, [token(1, " ", right: true)]).suffix(2) == ["#1", "x"])
+    }
+
     @Test func singleWords() {
         let tokens = [token(1, "word", word: true)]
         #expect(segments("word words sword_word word.", tokens) == ["#1", " words sword_word ", "#1", "."])
