@@ -87,7 +87,8 @@ struct Generate: ParsableCommand {
             outbox: DispatchQueue(label: "catena.generate")
         )
         let printer = AnswerPrinter(tokenizer: tokenizer)
-        print(text, terminator: "")
+        // Not print(): its buffer would come out behind the tokens.
+        FileHandle.standardOutput.write(Data(text.utf8))
         engine.submit(
             GenerationRequest(
                 id: "generate",
