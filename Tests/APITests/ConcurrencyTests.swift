@@ -12,7 +12,7 @@ import Testing
         var options = APIOptions()
         options.pingInterval = .zero
         let prompts = (0..<6).map { _ in #""a""# }.joined(separator: ",")
-        for round in 0..<60 {
+        for round in 0..<20 {
             let fixture = Fixture(options: options)
             let responder = fixture.complete(#""prompt":[\#(prompts)],"stop":"xyz","stream":\#(isStreaming)"#)
             DispatchQueue.concurrentPerform(iterations: 9) { thread in
@@ -33,14 +33,35 @@ import Testing
             if isStreaming {
                 #expect(responder.isFinished)
                 #expect(responder.events.filter { $0 == "[DONE]" }.count == 1)
+                let choices = responder.chunks.map { $0["choices"][0] }
                 for index in 0..<6 {
-                    let texts = responder.chunks.map { $0["choices"][0] }.filter { $0["index"].int == index }
+                    let texts = choices.filter { $0["index"].int == index }
                     #expect(texts.compactMap { $0["text"].string }.joined() == String(repeating: "ab", count: 20))
                 }
             } else {
                 #expect(responder.json["choices"].count == 6)
             }
         }
+    }
+
+    /// The client leaves while its request is on the way to the engine: the engine hears of the cancellation last.
+    @Test func cancellationThatOvertakesTheSubmission() {
+        let responder = FakeResponder()
+        let service = OvertakenService(responder: responder)
+        let state = ServiceState()
+        state.becomeReady(model: .fake, codec: FakeCodec(), service: service)
+        let router = Router(state: state)
+        let head = RequestHead(
+            method: .post,
+            target: RequestTarget(path: "/v1/completions"),
+            headers: ["Content-Type": "application/json"]
+        )
+        router.handle(Request(head: head, body: Array(#"{"prompt":["a","b"]}"#.utf8)), responder)
+        router.decoding.sync(flags: .barrier) {}
+        let calls = service.calls.withLock { $0 }
+        #expect(calls.filter { $0.hasPrefix("submit") }.count == 1, "the second is not submitted")
+        #expect(calls.last?.hasPrefix("cancel") == true)
+        #expect(router.activeCompletions == 0)
     }
 
     /// A responder that calls back from within `write` must not deadlock.

@@ -75,7 +75,7 @@ import Testing
     func streamsAreEqualToWholeAnswers(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(100 + seed))
         var stopped = 0
-        for _ in 0..<400 {
+        for _ in 0..<300 {
             let row = randomCase(&random)
             let (whole, _) = run(row, stream: false, &random)
             let (streamed, _) = run(row, stream: true, &random)
@@ -99,7 +99,7 @@ import Testing
             #expect(Array(text.utf8) == Array(expectedText(row).utf8), comment)
             stopped += choice["finish_reason"].string == "stop" ? 1 : 0
         }
-        #expect(stopped > 50, "stop strings should occur")
+        #expect(stopped > 40, "stop strings should occur")
     }
 
     /// The text by definition: everything decoded at once, cut at the stop string that is complete first, the longest

@@ -45,6 +45,27 @@ final class FakeService: GenerationService {
     }
 }
 
+/// An engine that hears of the client's going before it hears of the request.
+final class OvertakenService: GenerationService {
+    let calls = Mutex<[String]>([])
+    private let responder: FakeResponder
+
+    init(responder: FakeResponder) {
+        self.responder = responder
+    }
+
+    func submit(_ request: GenerationRequest, to receiver: any GenerationReceiver) {
+        responder.cancel()
+        calls.withLock { $0.append("submit \(request.id)") }
+    }
+
+    func cancel(_ id: RequestID) {
+        calls.withLock { $0.append("cancel \(id)") }
+    }
+
+    func sessionTokens(_ id: String) -> [TokenID] { [] }
+}
+
 extension [GenerationEvent] {
     static func admitted(chains: Int = 4, cached: Int = 0, reason: ChainReason = .unconstrained) -> Self {
         [.admitted(Admission(cachedTokens: cached, chains: chains, reason: reason))]
