@@ -14,14 +14,26 @@ enum { MAX_TILE = 24 };
 /// results are the same bits.
 enum { EXPAND_ROWS = 3 * TILE_ROWS, PANEL_FLOATS = 16384 };
 
+/// A tile reads as many short runs as it has outputs, which the processor does not foresee. So the first rows to meet the
+/// weights ask for the next tile's, if a tile is small enough to wait in the first-level cache: from 7 to 10 GB/s where
+/// plain reading gave 11. Longer rows of weights are streams that it does foresee.
+enum { PREFETCH_BYTES = 8192 };
+
 INLINE void linear_tile(const int R, const int O, const ck_dtype dtype, float *y, ptrdiff_t ys, const float *x,
-                        ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, int accumulate) {
+                        ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, int accumulate, int prefetch) {
     v16 acc[MAX_TILE];
 #pragma clang loop unroll(full)
     for (int a = 0; a < R * O; a++) acc[a] = splat(0.0f);
 
     ptrdiff_t i = 0;
+    const int step = O * 16 * (int)dtype_bytes(dtype);
+    const char *next = w + O * ws;  // the next tile's weights, which follow this one's
     for (; i + 16 <= n; i += 16) {
+        if (prefetch) {
+#pragma clang loop unroll(full)
+            for (int line = 0; line < step; line += 64) __builtin_prefetch(next + line);
+            next += step;
+        }
         v16 weight[8];
 #pragma clang loop unroll(full)
         for (int o = 0; o < O; o++) weight[o] = load_as(w + o * ws, i, dtype);
@@ -62,10 +74,12 @@ INLINE void linear_tile(const int R, const int O, const ck_dtype dtype, float *y
 
 /// R rows by all outputs of the panel: O at a time, then one at a time.
 INLINE void linear_stripe(const int R, const int O, const ck_dtype dtype, float *y, ptrdiff_t ys, const float *x,
-                          ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+                          ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate,
+                          int isFirst) {
+    int prefetch = isFirst && O * ws <= PREFETCH_BYTES;
     ptrdiff_t o = 0;
-    for (; o + O <= outputs; o += O) linear_tile(R, O, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate);
-    for (; o < outputs; o++) linear_tile(R, 1, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate);
+    for (; o + O <= outputs; o += O) linear_tile(R, O, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate, prefetch);
+    for (; o < outputs; o++) linear_tile(R, 1, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate, 0);
 }
 
 /// All rows by all outputs of the panel. `w` and its stride `ws` count bytes.
@@ -73,11 +87,12 @@ INLINE void linear_panel(const ck_dtype dtype, float *y, ptrdiff_t ys, const flo
                          const char *w, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
     ptrdiff_t r = 0;
     for (; r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        linear_stripe(TILE_ROWS, TILE_OUTPUTS, dtype, y + r * ys, ys, x + r * xs, xs, w, ws, n, outputs, accumulate);
+        linear_stripe(TILE_ROWS, TILE_OUTPUTS, dtype, y + r * ys, ys, x + r * xs, xs, w, ws, n, outputs, accumulate,
+                      r == 0);
     }
     y += r * ys;
     x += r * xs;
-#define REST(R, O) case R: linear_stripe(R, O, dtype, y, ys, x, xs, w, ws, n, outputs, accumulate); break
+#define REST(R, O) case R: linear_stripe(R, O, dtype, y, ys, x, xs, w, ws, n, outputs, accumulate, r == 0); break
     switch (rows - r) {
         REST(1, SLIM_OUTPUTS);
         REST(2, PAIR_OUTPUTS);

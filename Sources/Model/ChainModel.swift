@@ -52,7 +52,7 @@ public final class ChainModel {
     let scratch: Scratch
     let rotary: RotaryTable
     let pool: WorkerPool
-    let split = WorkSplit()
+    let split: WorkSplit
     private var plan = RowPlan()
 
     /// - Throws: an error of the checkpoint, if a tensor is missing.
@@ -73,8 +73,9 @@ public final class ChainModel {
             rows: maxRows,
             positions: maxPositions,
             workers: pool.workers,
-            panel: usesOpenBLAS ? WorkSplit.largestTask(inputs: max(shape.width, shape.inner)) : 0
+            panel: usesOpenBLAS ? OpenBLAS.panel * max(shape.width, shape.inner) : 0
         )
+        split = usesOpenBLAS ? WorkSplit(tile: OpenBLAS.panel) : WorkSplit()
     }
 
     /// The blocks that this model's keys and values need.

@@ -154,7 +154,7 @@ struct ForwardPass {
                 outputs: outputs,
                 adding: adding,
                 kernels: kernels,
-                panel: scratch.panels.pointer + worker * scratch.panelPerWorker
+                scratch: scratch.panels.pointer + worker * scratch.panelPerWorker
             )
         }
     }

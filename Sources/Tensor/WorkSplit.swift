@@ -28,10 +28,12 @@ public final class WorkSplit {
     private static let tasksPerWorker = 4
     /// Weights of one task, at most: they stay in a core's second-level cache while all rows pass over them.
     private static let weightsPerTask = 131_072
-    /// Outputs of a product's task are a multiple of the widest register tile.
-    private static let tile = 8
+    /// Outputs of a product's task begin with a multiple of it.
+    private let tile: Int
 
-    public init() {}
+    /// - Parameter tile: what the outputs of a product's task are a multiple of, but for the last: by default the widest
+    ///   register tile
+    public init(tile: Int = 8) { self.tile = tile }
 
     /// Adds a part of `count` things to do, which cost as much as `cost` multiply-adds each.
     public func add(part: Int, count: Int, cost: Int) {
@@ -47,12 +49,9 @@ public final class WorkSplit {
     /// Adds the outputs of a product, which cost `cost` multiply-adds and read `inputs` weights each.
     public func add(part: Int, outputs: Int, cost: Int, inputs: Int) {
         guard cost > 0, outputs > 0 else { return }
-        let limit = Self.largestTask(inputs: inputs) / inputs
-        parts.append(Part(number: part, count: outputs, cost: cost, limit: limit, granularity: Self.tile))
+        let limit = max(Self.weightsPerTask / inputs / tile, 1) * tile
+        parts.append(Part(number: part, count: outputs, cost: cost, limit: limit, granularity: tile))
     }
-
-    /// The most weights of a task of a product with `inputs` inputs.
-    public static func largestTask(inputs: Int) -> Int { max(weightsPerTask / inputs, tile) * inputs }
 
     /// Runs everything that was added, and forgets it.
     public func run(on pool: WorkerPool, _ body: (_ part: Int, _ range: Range<Int>, _ worker: Int) -> Void) {

@@ -4,10 +4,10 @@ import Tensor
 import Testing
 
 @Suite struct WorkSplitTests {
-    @Test(arguments: [1, 2, 5])
-    func coversEveryOutputOfEveryPartOnce(workers: Int) {
+    @Test(arguments: [1, 2, 5], [8, 64])
+    func coversEveryOutputOfEveryPartOnce(workers: Int, tile: Int) {
         let pool = WorkerPool(workers: workers)
-        let split = WorkSplit()
+        let split = WorkSplit(tile: tile)
         let counts = AlignedBuffer<UInt8>(count: 3 * 5000)
         let pointer = counts.pointer
         for (outputs, cost) in [(1, 1), (7, 100), (129, 4096), (5000, 700), (5000, 1)] {
@@ -16,7 +16,8 @@ import Testing
             split.add(part: 1, count: outputs, cost: cost)
             split.add(part: 2, outputs: outputs, cost: 0, inputs: 300)
             split.run(on: pool) { part, range, _ in
-                precondition(part != 0 || range.count * 300 <= WorkSplit.largestTask(inputs: 300))
+                precondition(part != 0 || range.lowerBound.isMultiple(of: tile))
+                precondition(part != 0 || range.count * 300 <= 131_072, "a task's weights fit the cache")
                 for output in range { pointer[part * 5000 + output] += 1 }
             }
             for part in 0..<2 {
