@@ -18,8 +18,8 @@ import Tokenizer
 /// The whole house, wired: configuration in, a serving process out.
 ///
 /// Order of a start: listen, so that probes get answers (`/readyz` says 503, loading); load the model; be ready. Order
-/// of an end (`drain`): `/readyz` says 503 for the grace time, then nothing new is accepted, running answers go on until
-/// the deadline, then everything is closed.
+/// of an end (`drain`): `/readyz` says 503 while requests are still taken for the grace time; then nothing new is accepted,
+/// running answers go on until the deadline, and everything is closed.
 public final class CatenaServer: Sendable {
     private let configuration: ServerConfiguration
     private let log: Logger
@@ -71,9 +71,10 @@ public final class CatenaServer: Sendable {
     ///
     /// - Parameter completion: called once, on a queue of its own, when every connection is closed.
     public func drain(completion: @escaping @Sendable () -> Void) {
-        state.drain()
+        state.leave()
         let grace = configuration.shutdown.grace / .seconds(1)
         clock.asyncAfter(deadline: .now() + grace) { [self] in
+            state.drain()
             http.drain(within: configuration.shutdown.deadline) { [self] in
                 engine.withLock { $0 }?.stop()
                 ticks.cancel()

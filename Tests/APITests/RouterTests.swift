@@ -123,6 +123,18 @@ import Testing
         #expect(fixture.service.submitted.count == 1)
     }
 
+    /// Balancers take a while to notice; what they send until then is answered.
+    @Test func leavingIsNotReadyAndStillAnswers() {
+        let fixture = Fixture()
+        fixture.state.leave()
+        #expect(fixture.send(.get, "/readyz").json["error"]["code"].string == "shutting_down")
+        _ = fixture.complete(#""prompt":"a""#)
+        #expect(fixture.service.submitted.count == 1)
+        fixture.state.drain()
+        fixture.state.leave()
+        #expect(fixture.state.phase == .draining)
+    }
+
     /// A model that is loaded only after the server was told to go down must not serve.
     @Test func drainingWhileLoading() {
         let fixture = Fixture(model: nil)

@@ -117,7 +117,7 @@ extension Router {
             _ = try state.loadedModel()
             return Array(#"{"status":"ok"}"#.utf8)
         case .readiness:
-            _ = try state.accepting()
+            try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
         case .completions, .server:
             // Answered by `handle`: neither knows GET.

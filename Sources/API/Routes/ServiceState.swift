@@ -1,10 +1,15 @@
 import Core
 import Synchronization
 
-/// Whether the server can answer: loading at first, then ready with a model, at last draining.
+/// Whether the server can answer: loading at first, then ready with a model, at the end leaving and draining.
 public final class ServiceState: Sendable {
     public enum Phase: Sendable, Hashable {
-        case loading, ready, draining
+        case loading
+        case ready
+        /// Balancers are told to send nothing more; what they still send is answered.
+        case leaving
+        /// New completions are refused, those that run go on.
+        case draining
     }
 
     /// What answers completions.
@@ -35,6 +40,11 @@ public final class ServiceState: Sendable {
         }
     }
 
+    /// The server will go down: `/readyz` says so, while completions are still taken. There is no way back.
+    public func leave() {
+        state.withLock { if $0.phase != .draining { $0.phase = .leaving } }
+    }
+
     /// The server is going down: new completions are refused, those that run go on. There is no way back.
     public func drain() {
         state.withLock { $0.phase = .draining }
@@ -45,9 +55,19 @@ public final class ServiceState: Sendable {
     func accepting() throws(APIError) -> Backend {
         let state = state.withLock { $0 }
         switch (state.phase, state.backend) {
-        case (.ready, let backend?): return backend
         case (.draining, _): throw .shuttingDown
-        default: throw .loading
+        case (_, let backend?): return backend
+        case (_, nil): throw .loading
+        }
+    }
+
+    /// Whether a balancer should send requests.
+    /// - Throws: 503 while loading and from `leave` on.
+    func checkReady() throws(APIError) {
+        switch phase {
+        case .loading: throw .loading
+        case .ready: return
+        case .leaving, .draining: throw .shuttingDown
         }
     }
 
