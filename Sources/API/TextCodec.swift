@@ -2,9 +2,11 @@ import Core
 
 /// Text to tokens and back: what the API needs of a tokenizer. Calls come from any thread.
 public protocol TextCodec: Sendable {
-    /// The tokens of a text, nothing added in front or behind.
+    /// The tokens of a text.
+    /// - Parameter isWhole: whether the text is a prompt from its beginning, so that a model which wants a
+    ///   beginning-of-text token gets it; false for a text that continues other tokens.
     /// - Throws: for a text that cannot be cut into tokens within bounds.
-    func encode(_ text: String) throws(TextCodecError) -> [TokenID]
+    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID]
 
     /// Appends the bytes that a token adds to the text: often part of a word, sometimes part of a character.
     /// Special tokens (end of text and the like) add nothing.

@@ -27,6 +27,12 @@ extension NetConfiguration {
         lingerTimeout = settings.timeouts.linger
         unsentLimit = settings.unsentLimit
         drainedBody = settings.drainedBody
+        halfClose =
+            switch settings.halfClose {
+            case .probe: .probe(after: settings.timeouts.halfCloseProbe)
+            case .answer: .answer
+            case .cancel: .cancel
+            }
     }
 }
 

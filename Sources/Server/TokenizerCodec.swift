@@ -6,10 +6,10 @@ import Tokenizer
 struct TokenizerCodec: TextCodec {
     let tokenizer: BPETokenizer
 
-    func encode(_ text: String) throws(TextCodecError) -> [TokenID] {
+    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
         do throws(TokenizerError) {
             // Special tokens spelled out in a prompt count: that is how completions' clients write an end of text.
-            return try tokenizer.encode(text)
+            return try tokenizer.encode(text, addSpecial: isWhole)
         } catch {
             throw TextCodecError(message: error.description)
         }

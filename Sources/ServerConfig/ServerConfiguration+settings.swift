@@ -20,6 +20,7 @@ extension ServerConfiguration {
         Setting("http.timeouts.body", \.http.timeouts.body, .duration(anyTime)),
         Setting("http.timeouts.keep_alive", \.http.timeouts.keepAlive, .duration(anyTime)),
         Setting("http.timeouts.write", \.http.timeouts.write, .duration(anyTime)),
+        Setting("http.timeouts.half_close_probe", \.http.timeouts.halfCloseProbe, .duration(anyTime)),
         Setting("http.timeouts.linger", \.http.timeouts.linger, .duration(zeroOrMore)),
         Setting("http.max_connections", \.http.maxConnections, .integer(count)),
         Setting("http.lanes", \.http.lanes, .integer(1...256)),
@@ -28,6 +29,7 @@ extension ServerConfiguration {
         Setting("http.minimum_write_rate", \.http.minimumWriteRate, .bytes(atLeast: 1)),
         Setting("http.unsent_limit", \.http.unsentLimit, .bytes(atLeast: 16 << 10)),
         Setting("http.drained_body", \.http.drainedBody, .bytes(atLeast: 0)),
+        Setting("http.half_close", \.http.halfClose, .word),
 
         Setting("model.path", \.model.path, .text("the path of a folder")),
         Setting("model.name", \.model.name, .optional(.text("a name"), none: "null")),

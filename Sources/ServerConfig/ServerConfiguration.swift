@@ -50,6 +50,18 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// Body bytes that are read and thrown away after an early answer, to keep the connection.
         public var drainedBody = 64 << 10
 
+        /// What to do when a client has ended its side of the connection and its answer is still being made.
+        public var halfClose = HalfClose.probe
+
+        public enum HalfClose: String, Sendable, Hashable, CaseIterable {
+            /// Go on, and find out by an interim answer (`102 Processing`) whether the client is still there.
+            case probe
+            /// Go on; a client that is gone is noticed when its answer is written.
+            case answer
+            /// Take the client for gone.
+            case cancel
+        }
+
         /// The largest request, in bytes but for `headerCount`.
         public struct RequestLimits: Sendable, Hashable {
             /// The request target. Longer: 414.
@@ -78,6 +90,8 @@ public struct ServerConfiguration: Sendable, Hashable {
             public var keepAlive = Duration.seconds(75)
             /// For the client to take bytes, beside the time it earns at `minimumWriteRate`. Then it is dropped.
             public var write = Duration.seconds(30)
+            /// How long after a client ended its side `halfClose: probe` asks whether it is still there.
+            public var halfCloseProbe = Duration.milliseconds(100)
             /// How long input is read and thrown away after the last answer, so that a reset does not eat the answer.
             public var linger = Duration.seconds(2)
         }

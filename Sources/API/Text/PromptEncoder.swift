@@ -58,10 +58,10 @@ struct PromptEncoder {
         _ codec: any TextCodec
     ) throws(TextCodecError) -> [TokenID] {
         guard !session.isEmpty, let kept = commonTokens(Array(text.utf8), session, codec) else {
-            return try codec.encode(text)
+            return try codec.encode(text, isWhole: true)
         }
         let rest = String(decoding: text.utf8.dropFirst(kept.bytes), as: UTF8.self)
-        return try session.prefix(kept.tokens) + (rest.isEmpty ? [] : codec.encode(rest))
+        return try session.prefix(kept.tokens) + (rest.isEmpty ? [] : codec.encode(rest, isWhole: false))
     }
 
     /// How many of the session's tokens the prompt begins with, and the bytes they stand for; nil when the session's

@@ -14,6 +14,10 @@ struct FakeCodec: TextCodec {
     static let startOfText = endOfText + 1
     static let vocabularySize = Int(startOfText) + 1
 
+    func encode(_ text: String, isWhole: Bool) -> [TokenID] {
+        encode(text)
+    }
+
     func encode(_ text: String) -> [TokenID] {
         if text == "<|endoftext|>" { return [Self.endOfText] }
         var tokens: [TokenID] = []
