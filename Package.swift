@@ -123,7 +123,7 @@ let package = Package(
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "Core", "KVCache", "Model", "Scheduling"],
+            dependencies: ["Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),

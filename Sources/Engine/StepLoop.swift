@@ -12,7 +12,7 @@ struct StepLoop {
     private let pool: BlockPool
     private var scheduler: Scheduler
     private var requests: [RequestID: ActiveRequest] = [:]
-    private var sessions: SessionStore
+    private(set) var sessions: SessionStore
     private let directory: SessionDirectory
     private var sampler = Sampler()
     private var outbox: Outbox
