@@ -64,20 +64,39 @@ import Testing
         #expect(router.activeCompletions == 0)
     }
 
-    /// A responder that calls back from within `write` must not deadlock.
-    @Test func cancellationFromWithinAWrite() {
-        let fixture = Fixture()
-        let responder = CancellingResponder()
+    private func stream(on fixture: Fixture, to responder: ReentrantResponder) {
         let head = RequestHead(
             method: .post,
             target: RequestTarget(path: "/v1/completions"),
             headers: ["Content-Type": "application/json"]
         )
-        let body = Array(#"{"prompt":"a","stream":true}"#.utf8)
-        fixture.router.handle(Request(head: head, body: body), responder)
+        fixture.router.handle(Request(head: head, body: Array(#"{"prompt":"a","stream":true}"#.utf8)), responder)
         fixture.router.decoding.sync(flags: .barrier) {}
+    }
+
+    /// A responder that calls back from within `write` must not deadlock.
+    @Test func cancellationFromWithinAWrite() {
+        let fixture = Fixture()
+        let responder = ReentrantResponder { call, leave in
+            if call == "write" { leave?() }
+        }
+        stream(on: fixture, to: responder)
         fixture.service.send(.admitted() + .text("x"))
         #expect(fixture.service.cancelled == fixture.service.submitted.map(\.id))
         #expect(fixture.router.activeCompletions == 0)
+    }
+
+    /// Events that come while a call runs are told after it, never within.
+    @Test func callsDoNotOverlap() {
+        let fixture = Fixture()
+        let service = fixture.service
+        let responder = ReentrantResponder { call, _ in
+            if call == "start" { service.send(.text("x") + .finished(.length)) }
+        }
+        stream(on: fixture, to: responder)
+        service.send(.admitted())
+        let state = responder.state.withLock { $0 }
+        #expect(state.calls == ["start", "write", "finish"])
+        #expect(!state.overlaps)
     }
 }

@@ -89,16 +89,40 @@ final class FakeResponder: Responder {
     }
 }
 
-/// A client that goes away at the first byte, noticed within the call that writes it.
-final class CancellingResponder: Responder {
-    private let handler = Mutex<(@Sendable () -> Void)?>(nil)
+/// Calls back from within its calls, as a transport might, and notices calls that come before another has returned.
+final class ReentrantResponder: Responder {
+    struct State {
+        var onCancel: (@Sendable () -> Void)?
+        var calls: [String] = []
+        var depth = 0
+        var overlaps = false
+    }
+
+    let state = Mutex(State())
+    /// Called from within `start` and `write`.
+    private let hook: @Sendable (_ call: String, _ leave: (@Sendable () -> Void)?) -> Void
+
+    init(hook: @escaping @Sendable (_ call: String, _ leave: (@Sendable () -> Void)?) -> Void) {
+        self.hook = hook
+    }
 
     var isCancelled: Bool { false }
     var unsentBytes: Int { 0 }
 
-    func respond(_ response: Response) {}
-    func start(_ head: ResponseHead) {}
-    func write(_ bytes: [UInt8]) { handler.withLock { $0 }?() }
-    func finish() {}
-    func onCancel(_ body: @escaping @Sendable () -> Void) { handler.withLock { $0 = body } }
+    func respond(_ response: Response) { note("respond") }
+    func start(_ head: ResponseHead) { note("start") }
+    func write(_ bytes: [UInt8]) { note("write") }
+    func finish() { note("finish") }
+    func onCancel(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onCancel = body } }
+
+    private func note(_ call: String) {
+        let leave = state.withLock { state in
+            state.calls.append(call)
+            state.overlaps = state.overlaps || state.depth > 0
+            state.depth += 1
+            return state.onCancel
+        }
+        hook(call, leave)
+        state.withLock { $0.depth -= 1 }
+    }
 }
