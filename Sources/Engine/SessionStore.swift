@@ -26,6 +26,7 @@ struct SessionStore {
     private let capacity: Int
     private let timeToLive: Duration
     private var sessions: [String: Session] = [:]
+    private var lastLook: ContinuousClock.Instant?
 
     init(capacity: Int, timeToLive: Duration) {
         self.capacity = capacity
@@ -60,8 +61,11 @@ struct SessionStore {
         return Released(id: victim.key, table: victim.value.table)
     }
 
-    /// Forgets the sessions that were idle for longer than their time to live.
+    /// Forgets the sessions that were idle for longer than their time to live. Looks at most once a second: every step
+    /// asks.
     mutating func removeExpired(now: ContinuousClock.Instant) -> [Released] {
+        if let lastLook, now - lastLook < .seconds(1) { return [] }
+        lastLook = now
         let expired = sessions.filter { now - $0.value.used > timeToLive }
         for id in expired.keys { sessions[id] = nil }
         return expired.map { Released(id: $0.key, table: $0.value.table) }

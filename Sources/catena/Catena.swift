@@ -13,7 +13,8 @@ struct Catena: ParsableCommand {
 
             START HERE
               catena serve --model Models/catena-fable-16m
-              curl localhost:8080/v1/completions -H 'X-Chains: 2' -d '{"prompt": "Once upon a time", "max_tokens": 64}'
+              curl localhost:8080/v1/completions -H 'X-Chains: 2' \\
+                --json '{"prompt": "Once upon a time", "max_tokens": 64}'
 
             SETTINGS
               Flags win over environment variables (CATENA_SERVER_PORT=8081), which win over the configuration file \
