@@ -11,10 +11,14 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 
 let package = Package(
     name: "catena",
-    products: [],
+    products: [
+        .executable(name: "catena", targets: ["catena"])
+    ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Words shared by all modules: tokens, chains, requests, events. No logic.
@@ -23,6 +27,10 @@ let package = Package(
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", swiftSettings: swiftSettings),
+        // Perl-compatible regular expressions for UTF-8 text: the tokenizer's pre-tokenizer patterns.
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        // Text to token ids and back, as tokenizer.json says: byte-level BPE and a streaming detokenizer.
+        .target(name: "Tokenizer", dependencies: ["CPCRE2", "ModelIO"], swiftSettings: swiftSettings),
         // The arithmetic of the forward pass in C, optimised in debug builds too.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -46,6 +54,12 @@ let package = Package(
             dependencies: ["Core", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: swiftSettings
         ),
+        // One step after the other on a thread of its own; sessions.
+        .target(
+            name: "Engine",
+            dependencies: ["Core", "KVCache", "Model", "Sampling", "Scheduling"],
+            swiftSettings: swiftSettings
+        ),
 
         // MARK: The wire
         // Calls and constants of Linux that Swift's Glibc module does not show.
@@ -58,9 +72,46 @@ let package = Package(
             dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
+        // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
+        .target(name: "API", dependencies: ["Core", "HTTP1", "Tokenizer"], swiftSettings: swiftSettings),
+
+        // MARK: The program
+        // Every setting with its default, documented; YAML, environment and flags.
+        .target(
+            name: "ServerConfig",
+            dependencies: ["Core", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swiftSettings
+        ),
+        // Wiring: from configuration to a serving process, and its end.
+        .target(
+            name: "Server",
+            dependencies: [
+                "API", "Core", "Engine", "HTTP1", "KVCache", "Model", "ModelIO", "Net", "Scheduling", "ServerConfig",
+                "Tensor", "Tokenizer",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "catena",
+            dependencies: [
+                "Core", "Engine", "KVCache", "Model", "ModelIO", "Scheduling", "Server", "ServerConfig", "Tensor",
+                "Tokenizer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings
+        ),
 
         // MARK: Tests
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+        // zlib: compressed fixtures.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .testTarget(
+            name: "TokenizerTests",
+            dependencies: ["CZlib", "ModelIO", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
         .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
         .testTarget(
@@ -70,9 +121,20 @@ let package = Package(
         ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
         // A raw socket client for tests, with a timeout on every wait.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ServerConfigTests",
+            dependencies: ["ServerConfig", "Core"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

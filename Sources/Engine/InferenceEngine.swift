@@ -1,7 +1,6 @@
 import Core
 import Dispatch
 import Foundation
-import KVCache
 import Scheduling
 
 /// Generates answers: one thread that owns scheduler, KV pool and model, and runs one step after the other while there
@@ -30,24 +29,23 @@ public final class InferenceEngine: GenerationService {
     /// Starts the engine thread.
     ///
     /// - Parameters:
-    ///   - makeModel: builds the model and its KV pool on the engine thread, which alone will use them.
+    ///   - runtime: from now on the engine thread's own.
     ///   - outbox: where receivers are called; a serial queue.
     public init(
+        runtime: sending ModelRuntime,
         limits: SchedulerLimits,
         sessions: SessionLimits,
-        outbox: DispatchQueue,
-        makeModel: @escaping @Sendable () -> (model: any LanguageModel, pool: BlockPool)
+        outbox: DispatchQueue
     ) {
         self.outbox = outbox
         let inbox = inbox
         let directory = directory
         let ended = ended
         ended.enter()
+        let owned = Owned(runtime: runtime)
         let thread = Thread {
-            let (model, pool) = makeModel()
             var loop = StepLoop(
-                model: model,
-                pool: pool,
+                runtime: owned.runtime,
                 limits: limits,
                 sessions: SessionStore(capacity: sessions.count, timeToLive: sessions.timeToLive),
                 directory: directory,
@@ -84,6 +82,11 @@ public final class InferenceEngine: GenerationService {
     /// Ends after the step that runs now; requests that are not done fail with `shuttingDown`.
     public func stop() {
         _ = inbox.post(.stop)
+    }
+
+    /// What moves to the engine thread.
+    private struct Owned: @unchecked Sendable {  // proof: made from a `sending` value, and used by that thread alone
+        let runtime: ModelRuntime
     }
 
     /// The engine thread: commands, then a step, until told to end.

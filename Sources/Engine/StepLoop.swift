@@ -4,17 +4,6 @@ import Model
 import Sampling
 import Scheduling
 
-/// The forward pass as the engine needs it; the chain model in the product, a fake in tests.
-public protocol LanguageModel {
-    /// Chains that are loaded.
-    var chainCount: Int { get }
-
-    /// Computes a batch, writing K and V into the pool's blocks.
-    ///
-    /// - Returns: the logits of the rows that wanted some, in the batch's order; valid until the next call.
-    func forward(_ batch: Batch, cache: BlockPool) -> Logits
-}
-
 /// Everything the engine thread owns, and `step()`: one transaction of plan, run, sample, update.
 ///
 /// Confined to one thread, and told the time instead of asking for it, so that tests drive it by hand.
@@ -23,21 +12,21 @@ struct StepLoop {
     private let pool: BlockPool
     private var scheduler: Scheduler
     private var requests: [RequestID: ActiveRequest] = [:]
-    private var sessions: SessionStore
+    private(set) var sessions: SessionStore
     private let directory: SessionDirectory
     private var sampler = Sampler()
     private var outbox: Outbox
 
     init(
-        model: any LanguageModel,
-        pool: BlockPool,
+        runtime: ModelRuntime,
         limits: SchedulerLimits,
         sessions: SessionStore,
         directory: SessionDirectory,
         outbox: Outbox
     ) {
+        let pool = runtime.pool
         precondition(limits.poolBlocks <= pool.blockCount && limits.blockTokens == pool.layout.blockTokens)
-        self.model = model
+        model = runtime.model
         self.pool = pool
         self.scheduler = Scheduler(limits: limits)
         self.sessions = sessions
@@ -116,7 +105,11 @@ struct StepLoop {
         var cached = 0
         if let session = session(for: request.request) {
             // The prompt's last token always runs: it gives the first logits.
-            cached = min(commonPrefix(session.tokens, request.tokens), session.table.tokenCount, request.tokens.count - 1)
+            cached = min(
+                commonPrefix(session.tokens, request.tokens),
+                session.table.tokenCount,
+                request.tokens.count - 1
+            )
             var table = pool.fork(session.table)
             pool.truncate(&table, to: cached)
             request.table = table
@@ -182,7 +175,7 @@ struct StepLoop {
         if request.request.maxTokens == 0 {
             ending = .length
         } else {
-            ending = generate(request, part, UnsafeBufferPointer(logits[firstRow + part.logitsRows - 1]))
+            ending = generate(request, part, logits[firstRow + part.logitsRows - 1])
         }
         if let ending {
             outbox.add(.finished(ending), for: request.receiver)
@@ -220,7 +213,7 @@ struct StepLoop {
         for row in 0..<part.count where part.start + row + 1 < wish.prompt.count {
             request.promptLogprobs.append(
                 tokenLogprobs(
-                    UnsafeBufferPointer(logits[firstRow + row]),
+                    logits[firstRow + row],
                     chosen: wish.prompt[part.start + row + 1],
                     count: wish.logprobs ?? 0
                 )

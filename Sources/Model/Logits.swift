@@ -12,7 +12,10 @@ public struct Logits {
     /// Where the rows are, as the pass computes them in another order.
     private let places: [Int]
 
-    init(base: UnsafePointer<Float>, vocabularySize: Int, places: [Int]) {
+    /// - Parameters:
+    ///   - base: rows of `vocabularySize`, which outlive this view.
+    ///   - places: for each row that wanted logits, which row of `base` is its.
+    public init(base: UnsafePointer<Float>, vocabularySize: Int, places: [Int]) {
         self.base = base
         self.vocabularySize = vocabularySize
         self.places = places

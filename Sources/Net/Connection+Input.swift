@@ -71,7 +71,7 @@ extension Connection {
     private var mayParse: Bool {
         guard isOpen else { return false }
         if let incoming { return incoming.pace != nil }
-        guard acceptsRequests, !lane.isDraining || !parser.isIdle else { return false }
+        guard acceptsRequests, !isDraining || !parser.isIdle else { return false }
         if inFlight.isEmpty { return true }
         return inFlight.count < configuration.maxPipelined && output.count - outputStart < Self.outputHighWater
             && inFlight.allSatisfy(\.isSafe)

@@ -87,7 +87,7 @@ extension Connection {
 
     /// While the server goes down, the last answer of a connection says so.
     private func closeIfLast(_ exchange: Exchange) {
-        guard lane.isDraining, inFlight.last === exchange, incoming == nil || incoming?.exchange === exchange else {
+        guard isDraining, inFlight.last === exchange, incoming == nil || incoming?.exchange === exchange else {
             return
         }
         exchange.writer.closeAfterwards()

@@ -55,6 +55,8 @@ final class Connection: @unchecked Sendable {
     var incoming: Incoming?
     /// False once the last request of this connection has come, or one that cannot be read.
     var acceptsRequests = true
+    /// The server goes down: only a request that has begun to come is still read.
+    private(set) var isDraining = false
     /// The client has sent its end.
     var isInputClosed = false
     var isWatchingEnd = false
@@ -117,7 +119,7 @@ final class Connection: @unchecked Sendable {
         beginWaiting()
         parsePending()
         guard isOpen else { return }
-        if lane.isDraining, incoming == nil, parser.isIdle { stopRequests() }
+        if isDraining, incoming == nil, parser.isIdle { stopRequests() }
         if !acceptsRequests, inFlight.isEmpty, incoming == nil, output.isEmpty { return end() }
         if isInputClosed || isReadSuspended { resumeReadingIfPossible() }
     }
@@ -126,6 +128,7 @@ final class Connection: @unchecked Sendable {
     func drain() {
         // Perhaps a request is here and its event is not yet: closing on it would reset it.
         readable()
+        isDraining = true
         lane.mustSettle(self)
     }
 

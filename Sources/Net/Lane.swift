@@ -28,7 +28,7 @@ final class Lane: @unchecked Sendable {
     let readBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: readBufferSize)
     /// The time of the event that is being handled, in nanoseconds of CLOCK_MONOTONIC.
     private(set) var now = monotonicNanoseconds()
-    private(set) var isDraining = false
+    private var isDraining = false
     private var date = HTTPDate()
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var unsettled: [Connection] = []

@@ -20,6 +20,8 @@ final class Listener: @unchecked Sendable {
     private let descriptor: Int32
     private var source: (any DispatchSourceRead)?
     private var isResting = false
+    /// The last accept failed for want of something; said once, not twenty times a second.
+    private var isShort = false
     private var nextLane = 0
 
     init(_ socket: consuming ListeningSocket, core: ServerCore, lanes: [Lane]) {
@@ -61,6 +63,7 @@ final class Listener: @unchecked Sendable {
             var address = SocketAddress()
             let accepted = address.withMutablePointer { catena_accept(descriptor, $0, $1) }
             if accepted >= 0 {
+                isShort = false
                 hand(over: accepted, peer: address.peer, isRefused: count() > limit)
                 continue
             }
@@ -71,7 +74,11 @@ final class Listener: @unchecked Sendable {
                 continue
             case let number:
                 // EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection stays in the backlog and would fire for ever.
-                core.log.error("cannot accept on \(self.address): \(String(cString: strerror(number))); resting")
+                if !isShort {
+                    let reason = String(cString: strerror(number))
+                    core.log.error("cannot accept on \(self.address): \(reason); trying again until it can")
+                }
+                isShort = true
                 return takeRest()
             }
         }

@@ -58,10 +58,10 @@ public enum HalfClosePolicy: Sendable, Hashable {
 }
 
 extension Duration {
-    /// Whole nanoseconds, 0 for negative durations.
+    /// Whole nanoseconds, from 0 to about 32 years: what can be added to a time without overflow.
     var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        return UInt64(min(seconds, 1_000_000_000)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
     }
 }

@@ -48,7 +48,7 @@ struct Evaluate: ParsableCommand {
             )
         }
         let text = try readText()
-        var tokens = try arguments.openTokenizer().encode(text)
+        var tokens = try arguments.openTokenizer().encode(text, addSpecial: false)
         if let limit { tokens = Array(tokens.prefix(limit)) }
         guard tokens.count >= 2 else { throw ValidationError("\(file) has fewer than two tokens: nothing to predict.") }
 

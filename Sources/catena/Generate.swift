@@ -3,6 +3,7 @@ import Core
 import Dispatch
 import Engine
 import Foundation
+import KVCache
 import Model
 import Scheduling
 import Synchronization
@@ -29,7 +30,7 @@ struct Generate: ParsableCommand {
     @Option(help: "How many chains to run, all if not given.")
     var chains: Int?
 
-    @Option(name: .shortAndLong, help: "The most tokens to generate.")
+    @Option(name: [.long, .customShort("n")], help: "The most tokens to generate.")
     var maxTokens = 128
 
     @Option(help: "0 is greedy; higher is more surprising.")
@@ -69,22 +70,25 @@ struct Generate: ParsableCommand {
         }
         let model = try arguments.makeModel(checkpoint, maxRows: 256)
         let layout = model.blockLayout()
+        let blocks = layout.blocks(for: tokens.count + maxTokens)
+        let rows = model.maxRows
+        let loaded = model.chainCount
         let engine = InferenceEngine(
+            runtime: ModelRuntime(model: model, pool: BlockPool(layout: layout, blocks: blocks)),
             limits: SchedulerLimits(
                 running: 1,
                 queued: 0,
-                stepTokens: model.maxRows,
-                poolBlocks: layout.blocks(for: tokens.count + maxTokens),
+                stepTokens: rows,
+                poolBlocks: blocks,
                 blockTokens: layout.blockTokens,
-                chains: model.chainCount
+                chains: loaded
             ),
             sessions: .init(count: 0, timeToLive: .zero),
-            outbox: DispatchQueue(label: "catena.generate"),
-            model: model,
-            cacheType: layout.type
+            outbox: DispatchQueue(label: "catena.generate")
         )
         let printer = AnswerPrinter(tokenizer: tokenizer)
-        print(text, terminator: "")
+        // Not print(): its buffer would come out behind the tokens.
+        FileHandle.standardOutput.write(Data(text.utf8))
         engine.submit(
             GenerationRequest(
                 id: "generate",
@@ -102,7 +106,7 @@ struct Generate: ParsableCommand {
             to: printer
         )
         let summary = try printer.waitForEnd()
-        FileHandle.standardError.write(Data((summary + "\n").utf8))
+        printError(summary)
     }
 
     private func readStandardInput() throws -> String {

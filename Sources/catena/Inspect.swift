@@ -60,9 +60,11 @@ struct ModelReport {
         for (index, file) in checkpoint.files.enumerated() {
             lines.append("\(file.path), \(grouped(file.byteCount)) bytes")
             let names = TensorName.all(ofChain: index + TensorName.firstChain, in: model)
-            lines += alignedLeft(Self.layerPattern(names).compactMap { name, pattern in
-                file[name].map { ["  " + pattern, $0.dtype.safetensorsName, "\($0.shape)"] }
-            })
+            lines += alignedLeft(
+                Self.layerPattern(names).compactMap { name, pattern in
+                    file[name].map { ["  " + pattern, $0.dtype.safetensorsName, "\($0.shape)"] }
+                }
+            )
         }
         text = lines.joined(separator: "\n") + "\n"
     }

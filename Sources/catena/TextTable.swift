@@ -12,7 +12,9 @@ func alignedLeft(_ rows: [[String]]) -> [String] {
 
 private func aligned(_ rows: [[String]], pad: (String, Int) -> String) -> [String] {
     let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+    let widths = (0..<columns).map { column in
+        rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+    }
     return rows.map { row in
         let cells = row.enumerated().map { pad($0.element, widths[$0.offset]) }
         var line = cells.joined(separator: "  ")

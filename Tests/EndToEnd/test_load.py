@@ -61,7 +61,7 @@ def test_health_answers_while_a_long_prompt_prefills(server) -> None:
 
 def test_a_client_that_leaves_frees_its_place() -> None:
     """With one place in the batch, an abandoned long answer must not hold up the next request."""
-    server = RunningServer("--max-running", "1")
+    server = RunningServer("--set", "scheduler.max_running=1")
     try:
         body = b'{"prompt": "Once", "max_tokens": 400, "temperature": 0, "ignore_eos": true, "stream": true}'
         for reset in (False, True):

@@ -7,10 +7,10 @@ import Testing
 
 private func makeEngine(queue: DispatchQueue = DispatchQueue(label: "test.outbox")) -> InferenceEngine {
     InferenceEngine(
+        runtime: ModelRuntime(model: PrefixHashModel(), pool: PrefixHashModel.makePool(blocks: 64)),
         limits: SchedulerLimits(running: 4, queued: 1000, stepTokens: 32, poolBlocks: 64, blockTokens: 16, chains: 4),
         sessions: .init(count: 4, timeToLive: .seconds(60)),
-        outbox: queue,
-        makeModel: { (PrefixHashModel(), PrefixHashModel.makePool(blocks: 64)) }
+        outbox: queue
     )
 }
 

@@ -12,8 +12,14 @@ final class PrefixHashModel: LanguageModel {
 
     let chainCount = 4
     private var rows: [Float] = []
+    /// What the last answer points at.
+    private var memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 0)
     private(set) var computedTokens = 0
     private(set) var largestBatch = 0
+
+    deinit {
+        memory.deallocate()
+    }
 
     static func makePool(blocks: Int) -> BlockPool {
         BlockPool(layout: layout, blocks: blocks)
@@ -46,13 +52,14 @@ final class PrefixHashModel: LanguageModel {
                 if wanted { appendRow(through: position, segment, cache) }
             }
         }
-        return rows.withUnsafeMutableBufferPointer { rows in
-            Logits(
-                base: rows.baseAddress!,
-                vocabularySize: Self.vocabularySize,
-                places: Array(0..<rows.count / Self.vocabularySize)
-            )
-        }
+        memory.deallocate()
+        memory = .allocate(capacity: rows.count)
+        _ = memory.initialize(from: rows)
+        return Logits(
+            base: UnsafePointer(memory.baseAddress!),
+            vocabularySize: Self.vocabularySize,
+            places: Array(0..<rows.count / Self.vocabularySize)
+        )
     }
 
     private func appendRow(through position: Int, _ segment: Segment, _ cache: BlockPool) {

@@ -20,8 +20,7 @@ private struct Bench {
     init(blocks: Int = 64, running: Int = 4, queued: Int = 64, stepTokens: Int = 24, sessions: Int = 8) {
         pool = PrefixHashModel.makePool(blocks: blocks)
         loop = StepLoop(
-            model: model,
-            pool: pool,
+            runtime: ModelRuntime(model: model, pool: pool),
             limits: SchedulerLimits(
                 running: running,
                 queued: queued,
@@ -270,7 +269,9 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
                 let (id, log) = bench.submit(words, max: max, chains: chains, session: session)
                 open.append((id, words, max, chains, log))
             }
-            if Int.random(in: 0..<20, using: &generator) == 0, let victim = open.indices.randomElement(using: &generator) {
+            if Int.random(in: 0..<20, using: &generator) == 0,
+                let victim = open.indices.randomElement(using: &generator)
+            {
                 bench.loop.cancel(open.remove(at: victim).id, now: bench.now)
             }
             bench.now += .milliseconds(200)

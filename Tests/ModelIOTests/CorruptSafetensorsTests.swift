@@ -20,6 +20,7 @@ import Testing
         one(#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#, 9, "end at byte", "cover the file to its end"),
         one(#"{"dtype":"F32","shape":[2],"data_offsets":[0,7]}"#, 7, "\"w\"", "8 bytes for shape [2] of F32"),
         one(#"{"dtype":"F32","shape":[3],"data_offsets":[0,8]}"#, 8, "\"w\"", "12 bytes for shape [3] of F32"),
+        one(#"{"dtype":"F32","shape":[1],"data_offsets":[0,8]}"#, 8, "\"w\"", "4 bytes for shape [1] of F32"),
         one(#"{"dtype":"F32","shape":[2],"data_offsets":[8,0]}"#, 8, "\"w\"", "[8, 0]", "begin <= end"),
         one(#"{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}"#, 8, "\"w\"", "0 <= begin"),
         one(#"{"dtype":"F32","shape":[2],"data_offsets":[0,9223372036854775807]}"#, 8, "\"w\"", "<= 8"),

@@ -188,4 +188,29 @@ import Testing
         let error = try #require(throws: ModelFileError.self) { try ModelConfiguration(path: path) }
         #expect(error.kind == .malformed && error.file == path)
     }
+
+    /// Damage gives an error or a configuration whose sizes can all be computed: never a crash.
+    @Test func damagedFilesNeverCrash() throws {
+        let folder = try TemporaryFolder()
+        let valid = Array(SmallCheckpoint().config.utf8)
+        var random = SeededGenerator(seed: 9)
+        var accepted = 0
+        for round in 0..<3000 {
+            var bytes = valid
+            if round % 8 == 0 {
+                bytes.removeLast(Int.random(in: 1...bytes.count, using: &random))
+            } else {
+                // Mostly another digit, so that damage gets past the JSON reader.
+                let digits = bytes.indices.filter { (0x30...0x39).contains(bytes[$0]) }
+                bytes[digits.randomElement(using: &random)!] =
+                    round % 2 == 0
+                    ? UInt8.random(in: 0...255, using: &random) : UInt8.random(in: 0x30...0x39, using: &random)
+            }
+            let path = try folder.write("config.json", bytes)
+            guard let configuration = try? ModelConfiguration(path: path) else { continue }
+            accepted += 1
+            #expect(configuration.parameterCount(chains: configuration.chainCount) > 0)
+        }
+        #expect(accepted > 100 && accepted < 2900, "\(accepted)")
+    }
 }

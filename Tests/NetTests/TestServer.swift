@@ -22,7 +22,7 @@ final class TestServer: Sendable {
 
     init(
         _ configure: (inout NetConfiguration) -> Void = { _ in },
-        early: @escaping @Sendable (RequestHead) -> Response? = { _ in nil },
+        early: @escaping @Sendable (RequestHead) -> Response?,
         handle: @escaping Handle = { $1.respond(Response(.ok, text: $0.head.path)) }
     ) throws {
         var configuration = NetConfiguration()
@@ -38,6 +38,14 @@ final class TestServer: Sendable {
             throw RawClient.Failure.cannotConnect(0)
         }
         self.port = port
+    }
+
+    convenience init(_ configure: (inout NetConfiguration) -> Void = { _ in }) throws {
+        try self.init(configure, early: { _ in nil })
+    }
+
+    convenience init(_ configure: (inout NetConfiguration) -> Void = { _ in }, handle: @escaping Handle) throws {
+        try self.init(configure, early: { _ in nil }, handle: handle)
     }
 
     deinit { server.stop() }

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoint import chain_of
 from .model import ColmForCausalLM
 
 CONTEXT = 512
@@ -40,12 +41,14 @@ def evaluate(
     context: int = CONTEXT,
     batch: int = 8,
     limit: int | None = None,
+    skip: int = 0,
 ) -> list[ChainQuality]:
     """Scores `tokens` in consecutive windows; window `i` is `tokens[i*C : i*C + C + 1]` and predicts its last `C`.
 
     `C` is `context`; the last, shorter window counts. The mean is over all predicted tokens.
     `argmax_agreement` is the share of positions where the chain count's best token is the full model's, `acceptance`
-    the mean of 1 - total variation distance to the full model. `limit` scores only the first windows.
+    the mean of 1 - total variation distance to the full model. `limit` scores only the first windows, `skip` leaves
+    out the first predictions of each window (to see what a longer context is worth).
     """
     count = len(model.config.chains)
     windows = [tokens[start : start + context + 1] for start in range(0, len(tokens) - 1, context)][:limit]
@@ -56,8 +59,8 @@ def evaluate(
         for same in ([w for w in group if len(w) == context + 1], [w for w in group if len(w) <= context]):
             if same:
                 rows = torch.from_numpy(np.stack(same).astype(np.int64)).to(model.device)
-                sums += _score(model, rows)
-                scored += rows[:, 1:].numel()
+                sums += _score(model, rows, skip)
+                scored += rows[:, 1 + skip :].numel()
     bytes_scored = text_bytes * scored / max(len(tokens) - 1, 1)
     qualities = []
     for k in range(count):
@@ -79,10 +82,10 @@ def evaluate(
 
 
 @torch.no_grad()
-def _score(model: ColmForCausalLM, rows: Tensor) -> Tensor:
+def _score(model: ColmForCausalLM, rows: Tensor, skip: int) -> Tensor:
     """`rows`: [B, C + 1] -> [3, n]: sums of NLL, argmax agreement and overlap with the full model."""
-    logits = model(rows[:, :-1], prefixes=True).prefix_logits
-    targets = rows[:, 1:, None]
+    logits = [part[:, skip:] for part in model(rows[:, :-1], prefixes=True).prefix_logits]
+    targets = rows[:, 1 + skip :, None]
     full = logits[-1].float().softmax(-1)
     best = full.argmax(-1)
     sums = torch.zeros(3, len(logits), dtype=torch.float64)
@@ -96,6 +99,4 @@ def _score(model: ColmForCausalLM, rows: Tensor) -> Tensor:
 
 def parameter_count(model: ColmForCausalLM, chains: int) -> int:
     """Parameters of the first `chains` chains."""
-    from .checkpoint import chain_of
-
     return sum(parameter.numel() for name, parameter in model.named_parameters() if chain_of(name) <= chains)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
+from . import pointwise
 from .chain_linear import ChainLinear
 from .config import ColmConfig
 
@@ -30,10 +31,8 @@ class ChainNorm(nn.Module):
 
     def forward(self, x: Tensor, count: int) -> Tensor:
         """`x`: [..., D_1+..+D_count] -> the same shape."""
-        parts = x.split(self.widths[:count], dim=-1)
-        weights = [self.chains[str(i + 1)].weight for i in range(count)]
-        normed = [F.rms_norm(part, part.shape[-1:], None, self.eps) for part in parts]
-        return torch.cat(normed, dim=-1) * torch.cat(weights)
+        weight = torch.cat([self.chains[str(i + 1)].weight for i in range(count)])
+        return pointwise.normalise(x, weight, self.widths[:count], self.eps)
 
 
 class ChainEmbedding(nn.Module):
@@ -62,12 +61,6 @@ def rotary_tables(positions: Tensor, head_dim: int, theta: float) -> tuple[Tenso
     return torch.cat([angles.cos()] * 2, dim=-1), torch.cat([-sines, sines], dim=-1)
 
 
-def rotate(x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """Turns each pair (x_j, x_{j + head_dim/2}) of `x` [B, T, heads, head_dim] by its position's angle."""
-    cosines, sines = rotary
-    return (x * cosines + x.roll(x.shape[-1] // 2, dims=-1) * sines).to(x.dtype)
-
-
 class ChainAttention(nn.Module):
     """Causal attention; every head belongs to one chain.
 
@@ -94,7 +87,7 @@ class ChainAttention(nn.Module):
         """`x`: normed [B, T, D_1+..+D_k] -> the same shape. `mask`: [B, 1, T, S], true where a key may be read."""
         keys, values = self.write(x, rotary, cache)
         batch, length = x.shape[:2]
-        queries = rotate(self._heads(self.q_proj(x)), rotary).transpose(1, 2)
+        queries = pointwise.rotate(self._heads(self.q_proj(x)), *rotary).transpose(1, 2)
         groups = queries.shape[1] // keys.shape[1]
         if groups > 1:
             if self.config.kv_sharing:
@@ -107,7 +100,7 @@ class ChainAttention(nn.Module):
     def write(self, x: Tensor, rotary: tuple[Tensor, Tensor], cache: Cache | None) -> tuple[Tensor, Tensor]:
         """K (after RoPE) and V of `x`, appended to the cache; both [B, K/V heads, S, head_dim]."""
         source = x[..., : self.config.widths[0]] if self.config.kv_sharing else x
-        keys = rotate(self._heads(self.k_proj(source)), rotary).transpose(1, 2)
+        keys = pointwise.rotate(self._heads(self.k_proj(source)), *rotary).transpose(1, 2)
         values = self._heads(self.v_proj(source)).transpose(1, 2)
         return (keys, values) if cache is None else cache.update(keys, values, self.layer)
 
@@ -127,7 +120,7 @@ class ChainFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, D_1+..+D_k] -> the same shape."""
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(pointwise.gate(self.gate_proj(x), self.up_proj(x)))
 
 
 class ChainLayer(nn.Module):

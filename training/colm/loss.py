@@ -1,8 +1,9 @@
-"""The multi-prefix loss: cross-entropy of every chain count in one pass, with its gradient, a chunk of rows at a time."""
+"""The multi-prefix loss: cross-entropy of every chain count in one pass, a chunk of rows at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ def prefix_losses(
 class _PrefixLoss(torch.autograd.Function):
     """Works out loss and gradient in the forward pass, so that n full sets of logits [M, V] never exist at once."""
 
-    ROWS = {"cpu": 256, "cuda": 4096}
+    ROWS: ClassVar = {"cpu": 256, "cuda": 4096}
 
     @staticmethod
     def forward(ctx, hidden, targets, weights, distillation, *heads):
@@ -34,16 +35,17 @@ class _PrefixLoss(torch.autograd.Function):
         ends = torch.tensor([head.shape[1] for head in heads]).cumsum(0).tolist()
         slices = [slice(end - head.shape[1], end) for end, head in zip(ends, heads, strict=True)]
         d_hidden = torch.empty_like(hidden)
-        d_heads = [torch.zeros_like(head, dtype=torch.float32) for head in heads]
-        losses = hidden.new_zeros(count, dtype=torch.float32)
-        objective = hidden.new_zeros((), dtype=torch.float32)
+        precision = torch.promote_types(hidden.dtype, torch.float32)
+        d_heads = [torch.zeros_like(head, dtype=precision) for head in heads]
+        losses = hidden.new_zeros(count, dtype=precision)
+        objective = hidden.new_zeros((), dtype=precision)
         rows = _PrefixLoss.ROWS.get(hidden.device.type, 1024)
         for start in range(0, total, rows):
             h, target = hidden[start : start + rows], targets[start : start + rows, None]
             log_probabilities = []
             logits = None
             for head, columns in zip(heads, slices, strict=True):
-                part = (h[:, columns] @ head.t()).float()
+                part = (h[:, columns] @ head.t()).to(precision)
                 logits = part if logits is None else logits.add_(part)
                 log_probabilities.append(logits.log_softmax(-1))
             teacher = log_probabilities[-1].exp()
@@ -55,14 +57,15 @@ class _PrefixLoss(torch.autograd.Function):
                 losses[k] += nll
                 objective += weights[k] * (1 - share) * nll
                 if share:
-                    objective -= weights[k] * share * (teacher * log_p).sum() / total
+                    objective -= weights[k] * share * torch.dot(teacher.flatten(), log_p.flatten()) / total
+                # d CE / d logits = p - target, where the target mixes the token and the full model's distribution.
                 p = teacher.clone() if own else log_p.exp_()
                 p.scatter_add_(1, target, torch.full_like(target, share - 1, dtype=p.dtype))
                 if share:
                     p.sub_(teacher, alpha=share)
-                p.mul_(weights[k] / total)
-                # The head of chain k feeds every prefix from k on.
-                gradient = p if gradient is None else gradient.add_(p)
+                # The head of chain k feeds every prefix from k on: k runs downwards and the gradient adds up.
+                scale = weights[k] / total
+                gradient = p.mul_(scale) if gradient is None else gradient.add_(p, alpha=scale)
                 rounded = gradient.to(h.dtype)
                 d_hidden[start : start + rows, slices[k]] = rounded @ heads[k]
                 d_heads[k] += rounded.t() @ h[:, slices[k]]

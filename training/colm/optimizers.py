@@ -19,6 +19,7 @@ def make_optimizers(
     weight_decay: float,
     betas: tuple[float, float],
     mapping: Callable = map,
+    muon_steps: int = 5,
 ) -> list[Optimizer]:
     """`adamw`: AdamW for all, decay on matrices. `muon`: Muon for the body's matrices, AdamW for tables and norms.
 
@@ -43,7 +44,7 @@ def make_optimizers(
         return [AdamW(groups, **fused)]
     if name == "muon":
         plain = AdamW(tables + vectors, weight_decay=0.0, **fused)
-        return [Muon(matrices, lr=matrix_lr, weight_decay=weight_decay, mapping=mapping), plain]
+        return [Muon(matrices, lr=matrix_lr, weight_decay=weight_decay, steps=muon_steps, mapping=mapping), plain]
     raise ValueError(f"optimizer {name!r} must be 'adamw' or 'muon'")
 
 

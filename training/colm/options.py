@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -15,10 +16,14 @@ def _option(default, text: str, **extra):
 class TrainingOptions:
     """A run's settings, with their defaults."""
 
-    run: Path = _option(Path("runs/colm"), "folder of this run: checkpoints, log, curves, samples, final model")
+    run: Path = _option(Path("runs/catena"), "folder of this run: checkpoints, log, curves, samples, final model")
     text: list[Path] = _option([], "training text, UTF-8, plain or .xz or .gz", nargs="+")
     valid: Path | None = _option(None, "validation text")
-    tokenizer: Path = _option(Path("tokenizer.json"), "tokenizer.json to use")
+    tokenizer: Path | None = _option(None, "tokenizer.json to use; without it one is trained into the run folder")
+    vocabulary: int = _option(4096, "tokens of a new tokenizer")
+    tokenizer_sample: int = _option(40_000_000, "bytes of text that a new tokenizer learns from")
+    init: Path | None = _option(None, "start from the weights of this model folder; its shape wins over the options")
+    freeze: int = _option(0, "chains that stay as they are (chain tuning, or after expansion)")
     resume: bool = _option(False, "continue from the run folder's last checkpoint")
 
     hidden_size: int = _option(512, "width D of the full model")
@@ -50,6 +55,7 @@ class TrainingOptions:
     optimizer: str = _option("muon", "muon, or adamw", choices=["muon", "adamw"])
     lr: float = _option(3e-3, "AdamW's peak learning rate")
     matrix_lr: float = _option(0.02, "Muon's peak learning rate")
+    muon_steps: int = _option(5, "Newton-Schulz iterations of Muon")
     weight_decay: float = _option(0.05, "decoupled weight decay of the body's matrices")
     beta1: float = _option(0.9, "AdamW's first beta")
     beta2: float = _option(0.95, "AdamW's second beta")
@@ -66,19 +72,17 @@ class TrainingOptions:
     log_every: int = _option(10, "steps between lines of log.jsonl")
     valid_every: float = _option(10, "minutes between validations")
     valid_windows: int = _option(32, "windows of a validation during training; the last one scores the whole text")
+    export: str = _option("bf16", "weights of the finished model", choices=["f32", "f16", "bf16"])
     save_every: float = _option(5, "minutes between checkpoints")
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The tokenizer.json to use or to write."""
+        return self.tokenizer or self.run / "tokenizer.json"
 
     def as_text(self) -> dict:
         """As JSON-ready values."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {
-            name: [str(v) if isinstance(v, Path) else v for v in value]
-            if isinstance(value, list)
-            else str(value)
-            if isinstance(value, Path)
-            else value
-            for name, value in values.items()
-        }
+        return json.loads(json.dumps(asdict(self), default=str))
 
     def piece_length(self, progress: float) -> int:
         """Tokens of a training sequence at `progress`: the first of `pieces` whose end lies ahead, else `context`."""

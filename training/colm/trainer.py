@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from .config import ColmConfig
 from .evaluation import ChainQuality, evaluate
+from .expansion import freeze
 from .model import ColmForCausalLM
 from .optimizers import clip_gradients, make_optimizers, set_rate
 from .options import TrainingOptions
@@ -45,14 +47,30 @@ class Trainer:
         self.device = torch.device(("cuda" if cuda else "cpu") if options.device == "auto" else options.device)
         torch.manual_seed(options.seed)
         self.random = random.Random(options.seed)
-        self.tokenizer = Tokenizer.from_file(str(options.tokenizer))
+        self.tokenizer = Tokenizer.from_file(str(options.tokenizer_path))
         self.windows = Windows(
             load_tokens(options.text, self.tokenizer, options.run / "cache"), options.context, options.seed
         )
-        self.model = ColmForCausalLM(self._config()).to(self.device)
+        if options.init:
+            self.model = ColmForCausalLM.from_pretrained(options.init, dtype=torch.float32)
+            options.chains = list(self.model.config.chains)
+            known, read = self.model.config.vocab_size, self.tokenizer.get_vocab_size()
+            if known < read:
+                raise ValueError(f"{options.init} knows {known} tokens, {options.tokenizer_path} has {read}")
+        else:
+            self.model = ColmForCausalLM(self._config())
+        freeze(self.model, options.freeze)
+        self.model.to(self.device).train()
         betas = (options.beta1, options.beta2)
         self.optimizers = make_optimizers(
-            self.model, options.optimizer, options.lr, options.matrix_lr, options.weight_decay, betas, self.map
+            self.model,
+            options.optimizer,
+            options.lr,
+            options.matrix_lr,
+            options.weight_decay,
+            betas,
+            self.map,
+            options.muon_steps,
         )
         self.step = 0
         self.position = 0  # windows used so far
@@ -89,9 +107,16 @@ class Trainer:
         """Trains to the end (or for `stop_after` steps), validating and saving on the way."""
         options = self.options
         saved = validated = self.seconds
-        bar = tqdm(total=100.0, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", mininterval=1)
+        bar = tqdm(
+            total=100.0,
+            initial=min(100.0, 100 * self.progress),
+            unit="%",
+            bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
+            mininterval=1,
+        )
         first = self.step
-        while self.progress < 1 and (stop_after is None or self.step - first < stop_after):
+        self.stopping = False
+        while self.progress < 1 and not self.stopping and (stop_after is None or self.step - first < stop_after):
             entry = self.train_step()
             bar.n = min(100.0, 100 * self.progress)
             bar.set_postfix_str(f"{entry['tokens_per_second']:.0f} tokens/s, loss {entry['losses'][-1]:.3f}")
@@ -105,6 +130,11 @@ class Trainer:
                 self.save()
         bar.close()
         self.save()
+
+    def stop_on_signals(self):
+        """Lets SIGINT and SIGTERM end the run after the current step, saved."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(self, "stopping", True))
 
     def train_step(self) -> dict:
         """One optimizer step; gives its log entry."""
@@ -198,7 +228,11 @@ class Trainer:
         state = torch.load(path or self.options.run / CHECKPOINT, map_location="cpu", weights_only=False)
         self.model.load_state_dict(state["model"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            # The options of this start win over those saved: a run may go on with another rate or batch.
+            groups = [{key: group[key] for key in group if key != "params"} for group in optimizer.param_groups]
             optimizer.load_state_dict(saved)
+            for group, settings in zip(optimizer.param_groups, groups, strict=True):
+                group.update(settings, initial_lr=settings["lr"])
         self.random.setstate(state["random"])
         torch.set_rng_state(state["torch"])
         for name in ("step", "position", "tokens", "seconds"):

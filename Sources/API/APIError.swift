@@ -1,0 +1,155 @@
+import Core
+
+/// A request that gets no answer, as OpenAI's clients expect it: a status and
+/// `{"error":{"message","type","param","code"}}`, all four keys always there.
+public struct APIError: Error, Sendable, Hashable {
+    /// The HTTP status, 400...599.
+    public var status: Int
+    /// What was wrong, where, and what would be right. One or more sentences.
+    public var message: String
+    /// The family of errors: the client library picks its exception by status, people by this.
+    public var type: String
+    /// The request's field at fault, or nil.
+    public var param: String?
+    /// A word for programs, or nil.
+    public var code: String?
+    /// Seconds after which trying again makes sense: `Retry-After` and `retry-after-ms`.
+    public var retryAfter: Double?
+    /// The methods of `Allow`, for 405.
+    public var allow: [String]
+
+    public init(
+        status: Int,
+        message: String,
+        type: String,
+        param: String? = nil,
+        code: String? = nil,
+        retryAfter: Double? = nil,
+        allow: [String] = []
+    ) {
+        self.status = status
+        self.message = message
+        self.type = type
+        self.param = param
+        self.code = code
+        self.retryAfter = retryAfter
+        self.allow = allow
+    }
+
+    /// The error object, as the body of an answer or the data of an event.
+    public var body: [UInt8] {
+        var json = JSONWriter()
+        json.raw("{\"error\":{\"message\":")
+        json.string(message)
+        json.raw(",\"type\":")
+        json.string(type)
+        json.raw(",\"param\":")
+        json.string(param)
+        json.raw(",\"code\":")
+        json.string(code)
+        json.raw("}}")
+        return json.bytes
+    }
+
+    /// `retryAfter` as clients will follow it: they give up on more than two minutes, and a wait of 0 is a busy loop.
+    var retryDelay: (seconds: Int, milliseconds: Int)? {
+        guard let retryAfter, !retryAfter.isNaN else { return nil }
+        let bounded = min(max(retryAfter, 0.001), 120)
+        return (seconds: max(1, Int(bounded.rounded(.up))), milliseconds: Int((bounded * 1000).rounded(.up)))
+    }
+}
+
+extension APIError {
+    /// 400: the request cannot be run as it stands.
+    static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
+        APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
+    }
+
+    /// 400: a field that a later version will know.
+    static func unsupported(_ param: String, _ found: JSONValue, neutral: String) -> APIError {
+        .invalid(
+            "'\(param)' is not supported by this version of Catena; leave it out or give \(neutral). "
+                + "Got \(found.found).",
+            param: param,
+            code: "unsupported_parameter"
+        )
+    }
+
+    static func unknownPath(_ method: String, _ path: String) -> APIError {
+        APIError(
+            status: 404,
+            message: "There is nothing at \(method) \(JSONValue.quoted(path)).",
+            type: "invalid_request_error",
+            code: "unknown_url"
+        )
+    }
+
+    static func wrongMethod(_ method: String, _ path: String, allow: [String]) -> APIError {
+        APIError(
+            status: 405,
+            message: "\(method) is not supported for \(path); use \(allow.joined(separator: ", ")).",
+            type: "invalid_request_error",
+            code: "method_not_supported",
+            allow: allow
+        )
+    }
+
+    static func wrongContentType(_ found: String?) -> APIError {
+        let got = found.map { "got \(JSONValue.quoted($0))" } ?? "there is none"
+        return APIError(
+            status: 415,
+            message: "The header 'Content-Type' must be application/json; \(got).",
+            type: "invalid_request_error",
+            code: "unsupported_media_type"
+        )
+    }
+
+    static func unknownModel(_ name: String, served: ServedModel) -> APIError {
+        APIError(
+            status: 404,
+            message: "The model \(JSONValue.quoted(name)) does not exist; this server has \"\(served.name)\" and its "
+                + "sizes \"\(served.name):1\" to \"\(served.name):\(served.chains)\".",
+            type: "invalid_request_error",
+            param: "model",
+            code: "model_not_found"
+        )
+    }
+
+    static let loading = APIError(
+        status: 503,
+        message: "The model is still loading.",
+        type: "server_error",
+        code: "loading",
+        retryAfter: 2
+    )
+
+    static let shuttingDown = APIError(
+        status: 503,
+        message: "The server is shutting down and takes no more requests.",
+        type: "server_error",
+        code: "shutting_down",
+        retryAfter: 5
+    )
+
+    /// What the engine's refusal means to a client.
+    init(_ failure: GenerationFailure) {
+        switch failure {
+        case .overloaded(let retryAfter):
+            self.init(
+                status: 503,
+                message: "The server is at capacity; try again later.",
+                type: "server_error",
+                code: "server_is_overloaded",
+                retryAfter: retryAfter
+            )
+        case .shuttingDown:
+            self = .shuttingDown
+        case .tooLarge(let neededTokens, let poolTokens):
+            self = .invalid(
+                "Prompt and answer together need KV memory for \(neededTokens) tokens; this server has room for "
+                    + "\(poolTokens). Shorten the prompt or lower max_tokens.",
+                code: "context_length_exceeded"
+            )
+        }
+    }
+}

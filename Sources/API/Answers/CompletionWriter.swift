@@ -1,0 +1,89 @@
+import Core
+
+/// Writes the answers of one request: the JSON object, or the frames of an event stream.
+struct CompletionWriter: Sendable {
+    /// `cmpl-…`
+    let id: String
+    /// Seconds since 1970.
+    let created: Int
+    let model: String
+    let systemFingerprint: String
+    /// Whether every chunk has a `usage` member (null but in the last), as `include_usage` asks.
+    let includeUsage: Bool
+    /// Whether log probabilities were asked for; `logprobs` is null otherwise.
+    let hasLogprobs: Bool
+
+    /// The answer without streaming. `choices` are in the order of their index.
+    func answer(_ choices: [AnswerPiece], usage: Usage) -> [UInt8] {
+        var json = JSONWriter(reserving: 512 + choices.reduce(0) { $0 + $1.text.count })
+        begin(&json)
+        for (index, choice) in choices.enumerated() {
+            json.separator(before: index)
+            write(choice, index: index, to: &json)
+        }
+        json.raw("],\"usage\":")
+        json.usage(usage)
+        json.raw("}")
+        return json.bytes
+    }
+
+    /// One event: a piece of one choice.
+    func chunk(_ piece: AnswerPiece, index: Int) -> [UInt8] {
+        var json = JSONWriter(reserving: 320 + piece.text.count)
+        json.raw("data: ")
+        begin(&json)
+        write(piece, index: index, to: &json)
+        json.raw(includeUsage ? "],\"usage\":null}\n\n" : "]}\n\n")
+        return json.bytes
+    }
+
+    /// The extra event with the usage and no choices.
+    func usageChunk(_ usage: Usage) -> [UInt8] {
+        var json = JSONWriter(reserving: 512)
+        json.raw("data: ")
+        begin(&json)
+        json.raw("],\"usage\":")
+        json.usage(usage)
+        json.raw("}\n\n")
+        return json.bytes
+    }
+
+    /// An error after the stream has begun.
+    static func errorEvent(_ error: APIError) -> [UInt8] {
+        Array("data: ".utf8) + error.body + Array("\n\n".utf8)
+    }
+
+    /// The end of a stream.
+    static let done = Array("data: [DONE]\n\n".utf8)
+
+    /// A comment that keeps an idle stream open (WHATWG HTML, 9.2.6: lines that begin with a colon are ignored).
+    static let ping = Array(": ping\n\n".utf8)
+
+    private func begin(_ json: inout JSONWriter) {
+        json.raw("{\"id\":")
+        json.string(id)
+        json.raw(",\"object\":\"text_completion\",\"created\":")
+        json.integer(created)
+        json.raw(",\"model\":")
+        json.string(model)
+        json.raw(",\"system_fingerprint\":")
+        json.string(systemFingerprint)
+        json.raw(",\"choices\":[")
+    }
+
+    private func write(_ piece: AnswerPiece, index: Int, to json: inout JSONWriter) {
+        json.raw("{\"index\":")
+        json.integer(index)
+        json.raw(",\"text\":")
+        json.string(utf8: piece.text)
+        json.raw(",\"logprobs\":")
+        if hasLogprobs { json.logprobs(piece.entries) } else { json.raw("null") }
+        json.raw(",\"finish_reason\":")
+        json.string(piece.finish?.rawValue)
+        if let chains = piece.chains {
+            json.raw(",\"chains\":")
+            json.integer(chains)
+        }
+        json.raw("}")
+    }
+}

@@ -1,0 +1,254 @@
+import Core
+
+/// What a completion's headers say beside its body.
+struct CompletionHeaders: Sendable, Hashable {
+    /// The values of `X-Chains`.
+    var chains: [String] = []
+    /// The values of `X-Session-Id`.
+    var sessionID: [String] = []
+}
+
+extension CompletionRequest {
+    /// Decodes and checks a request. Unknown fields are ignored; known ones are never misread.
+    /// - Throws: 400, or 404 for a model that is not served.
+    static func decode(
+        body: [UInt8],
+        headers: CompletionHeaders,
+        model: ServedModel,
+        options: APIOptions
+    ) throws(APIError) -> CompletionRequest {
+        let fields = try RequestFields(body: body)
+        try refuseUnsupported(fields)
+        let (name, suffix) = try modelName(fields, model, options)
+        let chains = ChainsRequest(header: headers.chains, body: fields["chains"], suffix: suffix)
+        var request = CompletionRequest(
+            model: name,
+            prompts: try prompts(fields, model, options),
+            chains: try chains.resolve(available: model.chains, default: options.defaultChains)
+        )
+        try request.decodeAnswer(fields, options)
+        try request.decodeSampling(fields)
+        try request.decodeStops(fields, model, options)
+        request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
+        if request.sessionID != nil && request.choiceCount > 1 {
+            throw .invalid(
+                "A session continues one answer: it takes one prompt and n = 1; this request asks for "
+                    + "\(request.choiceCount) answers.",
+                param: "session_id"
+            )
+        }
+        return request
+    }
+
+    private static func modelName(
+        _ fields: RequestFields,
+        _ model: ServedModel,
+        _ options: APIOptions
+    ) throws(APIError) -> (name: String, suffix: Int?) {
+        guard let name = try fields.string("model") else { return (model.name, nil) }
+        let (chains, isOurs) = model.suffix(of: name)
+        guard isOurs || options.acceptAnyModel else { throw .unknownModel(name, served: model) }
+        return (name, chains)
+    }
+
+    /// How much to answer, and in which form.
+    private mutating func decodeAnswer(_ fields: RequestFields, _ options: APIOptions) throws(APIError) {
+        maxTokens = try fields.integer("max_tokens", in: 0...Int.max) ?? 16
+        n = try fields.integer("n", in: 1...options.maximumN) ?? 1
+        if let bestOf = try fields.integer("best_of", in: 1...Int.max), bestOf != n {
+            throw .invalid(
+                "'best_of' must be equal to n (\(n)): this server returns every answer it generates; got \(bestOf).",
+                param: "best_of"
+            )
+        }
+        guard choiceCount <= options.maximumChoices else {
+            throw .invalid(
+                "\(prompts.count) prompts with n = \(n) make \(choiceCount) answers; one request may ask for "
+                    + "\(options.maximumChoices).",
+                param: "n"
+            )
+        }
+        stream = try fields.bool("stream") ?? false
+        if let streamOptions = try fields.object("stream_options") {
+            guard stream else {
+                throw .invalid("'stream_options' is only for requests with 'stream': true.", param: "stream_options")
+            }
+            includeUsage = try RequestFields(streamOptions).bool("include_usage") ?? false
+        }
+        logprobs = try fields.integer("logprobs", in: 0...20)
+        echo = try fields.bool("echo") ?? false
+        _ = try fields.string("user")
+    }
+
+    private mutating func decodeSampling(_ fields: RequestFields) throws(APIError) {
+        temperature = Float(try fields.number("temperature", in: 0...2) ?? 1)
+        topP = Float(try fields.number("top_p", in: 0...1) ?? 1)
+        // -1 is another server's way to say "all".
+        topK = max(0, try fields.integer("top_k", in: -1...Int.max) ?? 0)
+        minP = Float(try fields.number("min_p", in: 0...1) ?? 0)
+        seed = try fields.seed("seed")
+        // The smallest set that reaches probability 0 would be empty; what is meant is the most likely token.
+        if topP == 0 {
+            topP = 1
+            topK = 1
+        }
+    }
+
+    private mutating func decodeStops(
+        _ fields: RequestFields,
+        _ model: ServedModel,
+        _ options: APIOptions
+    ) throws(APIError) {
+        stop = try Self.stops(fields["stop"], options)
+        ignoreEndTokens = try fields.bool("ignore_eos") ?? false
+        guard let value = fields["stop_token_ids"] else { return }
+        guard case .array(let values) = value, values.count <= options.maximumStops else {
+            throw RequestFields.wrong(
+                "stop_token_ids",
+                "a list of at most \(options.maximumStops) token ids",
+                value
+            )
+        }
+        let name = "stop_token_ids"
+        stopTokens = Set(
+            try RequestFields.tokens(values, of: name, path: name, vocabularySize: model.vocabularySize)
+        )
+    }
+
+    private static func stops(_ value: JSONValue?, _ options: APIOptions) throws(APIError) -> [String] {
+        guard let value else { return [] }
+        let values: [JSONValue]
+        switch value {
+        case .string: values = [value]
+        case .array(let list): values = list
+        default: throw RequestFields.wrong("stop", "a string or a list of strings", value)
+        }
+        guard values.count <= options.maximumStops else {
+            throw .invalid(
+                "'stop' may have at most \(options.maximumStops) strings; got \(values.count).",
+                param: "stop"
+            )
+        }
+        var stops: [String] = []
+        for (index, value) in values.enumerated() {
+            let place = values.count == 1 ? "'stop'" : "'stop[\(index)]'"
+            guard case .string(let stop) = value, (1...options.maximumStopBytes).contains(stop.utf8.count) else {
+                throw .invalid(
+                    "\(place) must be a string of 1 to \(options.maximumStopBytes) bytes; got \(value.found).",
+                    param: "stop"
+                )
+            }
+            stops.append(stop)
+        }
+        return stops
+    }
+}
+
+// MARK: - Prompts
+
+extension CompletionRequest {
+    private static let promptForms = "a string, a list of strings, a list of token ids or a list of such lists"
+
+    private static func prompts(
+        _ fields: RequestFields,
+        _ model: ServedModel,
+        _ options: APIOptions
+    ) throws(APIError) -> [Prompt] {
+        switch fields["prompt"] {
+        case nil:
+            throw .invalid("'prompt' is missing; it must be \(promptForms).", param: "prompt")
+        case .string(let text):
+            return [.text(text)]
+        case .array(let values):
+            // The first element says which of the forms is meant.
+            switch values.first {
+            case .string:
+                try check(count: values.count, options)
+                return try texts(values)
+            case .array:
+                try check(count: values.count, options)
+                return try tokenLists(values, model)
+            case .integer, .unsigned, .double:
+                let size = model.vocabularySize
+                let tokens = try RequestFields.tokens(values, of: "prompt", path: "prompt", vocabularySize: size)
+                return [.tokens(tokens)]
+            case let other:
+                let found = other.map { "a list that begins with \($0.found)" } ?? "an empty list"
+                throw .invalid("'prompt' must be \(promptForms), not empty; got \(found).", param: "prompt")
+            }
+        case let other?:
+            throw RequestFields.wrong("prompt", promptForms, other)
+        }
+    }
+
+    private static func check(count: Int, _ options: APIOptions) throws(APIError) {
+        guard count <= options.maximumPrompts else {
+            throw .invalid(
+                "'prompt' may have at most \(options.maximumPrompts) prompts; got \(count).",
+                param: "prompt"
+            )
+        }
+    }
+
+    private static func texts(_ values: [JSONValue]) throws(APIError) -> [Prompt] {
+        var prompts: [Prompt] = []
+        for (index, value) in values.enumerated() {
+            guard case .string(let text) = value else {
+                throw .invalid(
+                    "'prompt[\(index)]' must be a string, as the first element is; got \(value.found).",
+                    param: "prompt"
+                )
+            }
+            prompts.append(.text(text))
+        }
+        return prompts
+    }
+
+    private static func tokenLists(_ values: [JSONValue], _ model: ServedModel) throws(APIError) -> [Prompt] {
+        var prompts: [Prompt] = []
+        for (index, value) in values.enumerated() {
+            guard case .array(let list) = value, !list.isEmpty else {
+                throw .invalid(
+                    "'prompt[\(index)]' must be a list of at least one token id, as 'prompt' is a list of lists; "
+                        + "got \(value.found).",
+                    param: "prompt"
+                )
+            }
+            let path = "prompt[\(index)]"
+            prompts.append(
+                .tokens(
+                    try RequestFields.tokens(list, of: "prompt", path: path, vocabularySize: model.vocabularySize)
+                )
+            )
+        }
+        return prompts
+    }
+}
+
+// MARK: - Fields of later versions
+
+extension CompletionRequest {
+    /// Fields that would change the answer and that this version cannot honour are refused unless they ask for nothing:
+    /// an answer that silently ignores them would be a wrong one.
+    private static func refuseUnsupported(_ fields: RequestFields) throws(APIError) {
+        for (name, neutral) in [
+            ("presence_penalty", 0), ("frequency_penalty", 0), ("repetition_penalty", 1), ("typical_p", 1),
+            ("min_tokens", 0), ("priority", 0),
+        ] {
+            guard let value = fields[name] else { continue }
+            guard let number = value.realNumber else { throw RequestFields.wrong(name, "a number", value) }
+            guard number == Double(neutral) else { throw .unsupported(name, value, neutral: "\(neutral)") }
+        }
+        if let value = fields["logit_bias"] {
+            guard case .object(let members) = value else { throw RequestFields.wrong("logit_bias", "an object", value) }
+            guard members.isEmpty else { throw .unsupported("logit_bias", value, neutral: "{}") }
+        }
+        for name in ["suffix", "cache_salt"] {
+            guard let text = try fields.string(name) else { continue }
+            guard text.isEmpty else { throw .unsupported(name, .string(text), neutral: "null") }
+        }
+        for name in ["latency_budget_ms", "slo"] {
+            if let value = fields[name] { throw .unsupported(name, value, neutral: "null") }
+        }
+    }
+}

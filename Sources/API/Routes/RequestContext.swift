@@ -1,0 +1,84 @@
+import Core
+import Dispatch
+import HTTP1
+
+/// What every answer to one request says: its id and the time it took.
+struct RequestContext: Sendable {
+    /// `X-Request-Id`: the client's own when it is 1 to 128 visible ASCII characters, else a new one.
+    let requestID: String
+    /// In nanoseconds of CLOCK_MONOTONIC.
+    private let arrival: UInt64
+
+    /// - Parameter arrival: when the request arrived, in nanoseconds of CLOCK_MONOTONIC.
+    init(_ head: RequestHead, arrival: UInt64 = Self.now) {
+        self.arrival = arrival
+        let own = head.headers["x-request-id"].flatMap { ClientName.isValid($0) ? $0 : nil }
+        requestID = own ?? "req-" + RandomName.make()
+    }
+
+    /// Nanoseconds of CLOCK_MONOTONIC, which is what Dispatch counts in on Linux.
+    private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+    /// Headers of any answer.
+    func headers(contentType: String = "application/json") -> HTTPHeaders {
+        ["Content-Type": contentType, "X-Request-Id": requestID]
+    }
+
+    /// Headers of an answer that the model took part in.
+    /// - Parameter admission: of the first answer; nil for a request that was refused.
+    func completionHeaders(contentType: String = "application/json", admission: Admission?) -> HTTPHeaders {
+        var headers = headers(contentType: contentType)
+        let now = Self.now
+        headers.append("openai-processing-ms", String((now - min(arrival, now)) / 1_000_000))
+        if let admission {
+            headers.append("X-Chains", String(admission.chains))
+            headers.append("X-Chains-Reason", admission.reason.rawValue)
+        }
+        return headers
+    }
+
+    func response(_ status: HTTPStatus, json: [UInt8]) -> Response {
+        Response(ResponseHead(status, headers: headers()), body: json)
+    }
+
+    /// The answer to OPTIONS (RFC 9110, 9.3.7).
+    func response(allowing methods: [String]) -> Response {
+        let headers: HTTPHeaders = ["X-Request-Id": requestID, "Allow": methods.joined(separator: ", ")]
+        return Response(ResponseHead(.noContent, headers: headers))
+    }
+
+    func response(_ error: APIError) -> Response {
+        response(error, headers: headers())
+    }
+
+    func response(_ error: APIError, headers: HTTPHeaders) -> Response {
+        var headers = headers
+        if let delay = error.retryDelay {
+            headers.append("Retry-After", String(delay.seconds))
+            headers.append("retry-after-ms", String(delay.milliseconds))
+        }
+        if !error.allow.isEmpty { headers.append("Allow", error.allow.joined(separator: ", ")) }
+        return Response(ResponseHead(HTTPStatus(error.status), headers: headers), body: error.body)
+    }
+}
+
+/// Names that nobody can guess: 24 letters and digits, 120 bits.
+enum RandomName {
+    /// Crockford's 32: none that look alike.
+    private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+    static func make() -> String {
+        var random = SystemRandomNumberGenerator()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(24)
+        // Each draw is a system call.
+        for _ in 0..<2 {
+            var bits = random.next()
+            for _ in 0..<12 {
+                bytes.append(alphabet[Int(bits & 31)])
+                bits >>= 5
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

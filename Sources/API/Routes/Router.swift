@@ -1,0 +1,127 @@
+import Core
+import Dispatch
+import HTTP1
+
+/// The API's entry: requests go in, answers go to their responders.
+///
+/// ```swift
+/// let state = ServiceState()
+/// let router = Router(state: state)            // the transport's handler, from the first connection on
+/// state.becomeReady(model: model, codec: tokenizer, service: engine)
+/// ```
+/// Its methods may be called from any thread. They do not block: request bodies are decoded and prompts tokenised on a
+/// queue of their own, and everything after that happens on the threads that bring the engine's events.
+public final class Router: Sendable {
+    let state: ServiceState
+    let options: APIOptions
+    let active = ActiveCompletions()
+    /// Where bodies are decoded and prompts tokenised: a megabyte of text takes tens of milliseconds, and the
+    /// transport's queues serve other connections.
+    let decoding = DispatchQueue(label: "catena.api.decoding", attributes: .concurrent)
+
+    public init(state: ServiceState, options: APIOptions = APIOptions()) {
+        self.state = state
+        self.options = options
+    }
+
+    /// Completions that are not answered yet.
+    public var activeCompletions: Int { active.count }
+
+    /// Sends `: ping` comments on the streams that were silent for `APIOptions.pingInterval`. To be called about once a
+    /// second.
+    public func pingIdleStreams(at now: ContinuousClock.Instant = .now) {
+        active.pingIdle(at: now, interval: options.pingInterval)
+    }
+}
+
+extension Router: RequestHandler {
+    /// What is refused whatever its body says: 404, 405, 415, and 503 while loading or draining.
+    public func earlyAnswer(to head: RequestHead, from peer: PeerAddress) -> Response? {
+        do {
+            _ = try route(of: head)
+            return nil
+        } catch {
+            return RequestContext(head).response(error)
+        }
+    }
+
+    public func handle(_ request: Request, _ responder: any Responder) {
+        let context = RequestContext(request.head, arrival: request.arrival)
+        do {
+            let route = try route(of: request.head)
+            if request.head.method == .options {
+                responder.respond(context.response(allowing: route.allow))
+            } else if route == .completions {
+                decode(request, context, responder)
+            } else {
+                responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
+            }
+        } catch {
+            responder.respond(context.response(error))
+        }
+    }
+
+    /// What the transport refuses is told in the same form as all other errors.
+    public func answer(to fault: Fault) -> Response {
+        let code = fault.status.code
+        let error = APIError(
+            status: code,
+            message: fault.message,
+            type: code < 500 ? "invalid_request_error" : "server_error"
+        )
+        var headers = fault.headers
+        headers.set("Content-Type", "application/json")
+        return Response(ResponseHead(fault.status, headers: headers), body: error.body)
+    }
+}
+
+extension Router {
+    private func route(of head: RequestHead) throws(APIError) -> Route {
+        let route = try Route.find(head)
+        if route == .completions && head.method == .post {
+            _ = try state.accepting()
+            try checkContentType(head)
+        }
+        return route
+    }
+
+    /// RFC 9110, section 8.3.1. Required, and no other type is taken for it: a page of another origin can send forms and
+    /// plain text to a server on this machine without being asked, but not JSON.
+    private func checkContentType(_ head: RequestHead) throws(APIError) {
+        let value = head.headers["content-type"]
+        let type = value?.prefix { $0 != ";" && $0 != " " && $0 != "\t" }.lowercased()
+        guard type == "application/json" else { throw .wrongContentType(value) }
+    }
+
+    private func decode(_ request: Request, _ context: RequestContext, _ responder: any Responder) {
+        decoding.async { @Sendable in
+            guard !responder.isCancelled else { return }
+            do throws(APIError) {
+                try self.complete(request, context, responder)
+            } catch {
+                responder.respond(context.response(error, headers: context.completionHeaders(admission: nil)))
+            }
+        }
+    }
+
+    /// The body of the answer to a GET.
+    private func answer(to head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
+        switch route {
+        case .models:
+            return try state.loadedModel().listAnswer
+        case .model(let name):
+            let model = try state.loadedModel()
+            guard let answer = model.answer(for: name) else { throw .unknownModel(name, served: model) }
+            return answer
+        case .health:
+            _ = try state.loadedModel()
+            return Array(#"{"status":"ok"}"#.utf8)
+        case .readiness:
+            try state.checkReady()
+            return Array(#"{"status":"ready"}"#.utf8)
+        case .completions, .server:
+            // Answered by `handle`: neither knows GET.
+            throw .wrongMethod(head.method.name, head.path, allow: route.allow)
+        }
+    }
+}

@@ -1,0 +1,276 @@
+import Core
+import HTTP1
+import Synchronization
+
+/// A `POST /v1/completions` from its submission to the end of its answer: joins the events of its choices into one
+/// answer, and takes the engine's requests back when the client leaves, a stop string is found, or one of them fails.
+///
+/// Events, the client's going and the timer come on different threads. Under the lock the state changes and says what
+/// is to be done (`Action`); it is done outside the lock, in order, by whichever thread came first. So a responder or
+/// an engine that calls back from within a call cannot deadlock.
+final class RunningCompletion: Sendable {
+    /// A request as it goes to the engine, with the prompt to echo.
+    struct Submission: Sendable {
+        var request: GenerationRequest
+        var echo: EchoedPrompt?
+    }
+
+    private enum Phase {
+        /// No byte of the answer is sent.
+        case waiting
+        /// The head of the stream is sent.
+        case streaming
+        case done
+    }
+
+    private enum Action {
+        case respond(Response)
+        case start(ResponseHead)
+        case write([UInt8])
+        case finish
+        case cancel(RequestID)
+        case leave
+    }
+
+    private struct State {
+        var phase = Phase.waiting
+        var choices: [Choice]
+        /// Without streaming: the answers so far.
+        var answers: [AnswerPiece]
+        var firstAdmission: Admission?
+        var lastWrite = ContinuousClock.now
+        var actions: [Action] = []
+        var isActing = false
+    }
+
+    private let context: RequestContext
+    private let request: CompletionRequest
+    private let submissions: [Submission]
+    private let writer: CompletionWriter
+    private let service: any GenerationService
+    private let responder: any Responder
+    private let active: ActiveCompletions
+    private let state: Mutex<State>
+
+    /// - Parameter submissions: one for each choice, in the order of their index.
+    init(
+        context: RequestContext,
+        request: CompletionRequest,
+        submissions: [Submission],
+        writer: CompletionWriter,
+        backend: ServiceState.Backend,
+        responder: any Responder,
+        active: ActiveCompletions
+    ) {
+        self.context = context
+        self.request = request
+        self.submissions = submissions
+        self.writer = writer
+        self.service = backend.service
+        self.responder = responder
+        self.active = active
+        let choices = submissions.enumerated().map { index, submission in
+            Choice(
+                index: index,
+                request: request,
+                echo: submission.echo,
+                chains: backend.model.chains,
+                codec: backend.codec
+            )
+        }
+        state = Mutex(State(choices: choices, answers: choices.map { _ in AnswerPiece() }))
+    }
+
+    /// Hands the requests to the engine.
+    func start() {
+        active.insert(self)
+        responder.onCancel { [weak self] in self?.clientLeft() }
+        for (index, submission) in submissions.enumerated() {
+            guard !isDone else { return }
+            service.submit(submission.request, to: ChoiceReceiver(completion: self, index: index))
+            // Ended while this one was on its way: the cancellation may have come before the submission.
+            if isDone { service.cancel(submission.request.id) }
+        }
+    }
+
+    private var isDone: Bool {
+        state.withLock { $0.phase == .done }
+    }
+
+    // MARK: - What happens
+
+    fileprivate func receive(_ events: [GenerationEvent], choice index: Int) {
+        perform { state in
+            let pieces = state.choices[index].take(events)
+            let choice = state.choices[index]
+            if let failure = choice.failure {
+                fail(APIError(failure), after: frames(pieces, of: index), &state)
+                return
+            }
+            if state.firstAdmission == nil { state.firstAdmission = choice.admission }
+            if choice.isFinished && !choice.hasEngineEnded {
+                state.actions.append(.cancel(submissions[index].request.id))
+            }
+            if request.stream {
+                stream(pieces, of: index, &state)
+            } else {
+                gather(pieces, of: index, &state)
+            }
+        }
+    }
+
+    /// The client has gone: nobody reads the answer.
+    private func clientLeft() {
+        perform { state in
+            cancelUnfinished(&state)
+            end(&state)
+        }
+    }
+
+    /// Sends a comment on a stream on which nothing was sent for `interval`.
+    func pingIfIdle(at now: ContinuousClock.Instant, interval: Duration) {
+        perform { state in
+            guard state.phase == .streaming, now - state.lastWrite >= interval else { return }
+            state.lastWrite = now
+            state.actions.append(.write(CompletionWriter.ping))
+        }
+    }
+
+    // MARK: - What follows, under the lock
+
+    private func stream(_ pieces: [AnswerPiece], of index: Int, _ state: inout State) {
+        if state.phase == .waiting {
+            state.phase = .streaming
+            state.actions.append(.start(ResponseHead(.ok, headers: streamHeaders(state))))
+        }
+        var frames = frames(pieces, of: index)
+        let isComplete = state.choices.allSatisfy(\.isFinished)
+        if isComplete {
+            if request.includeUsage { frames += writer.usageChunk(usage(state)) }
+            frames += CompletionWriter.done
+        }
+        if !frames.isEmpty {
+            state.lastWrite = .now
+            state.actions.append(.write(frames))
+        }
+        if isComplete {
+            state.actions.append(.finish)
+            end(&state)
+        }
+    }
+
+    private func frames(_ pieces: [AnswerPiece], of index: Int) -> [UInt8] {
+        pieces.reduce(into: []) { frames, piece in frames += writer.chunk(piece, index: index) }
+    }
+
+    private func gather(_ pieces: [AnswerPiece], of index: Int, _ state: inout State) {
+        for piece in pieces {
+            state.answers[index].text += piece.text
+            state.answers[index].entries += piece.entries
+            state.answers[index].finish = piece.finish
+        }
+        guard state.choices.allSatisfy(\.isFinished) else { return }
+        let headers = context.completionHeaders(admission: state.firstAdmission)
+        let body = writer.answer(state.answers, usage: usage(state))
+        state.actions.append(.respond(Response(ResponseHead(.ok, headers: headers), body: body)))
+        end(&state)
+    }
+
+    /// - Parameter frames: what a stream still has to say before.
+    private func fail(_ error: APIError, after frames: [UInt8], _ state: inout State) {
+        cancelUnfinished(&state)
+        if state.phase == .streaming {
+            state.actions.append(.write(frames + CompletionWriter.errorEvent(error) + CompletionWriter.done))
+            state.actions.append(.finish)
+        } else {
+            let headers = context.completionHeaders(admission: nil)
+            state.actions.append(.respond(context.response(error, headers: headers)))
+        }
+        end(&state)
+    }
+
+    private func cancelUnfinished(_ state: inout State) {
+        for (choice, submission) in zip(state.choices, submissions) where !choice.isFinished && !choice.hasEngineEnded {
+            state.actions.append(.cancel(submission.request.id))
+        }
+    }
+
+    private func end(_ state: inout State) {
+        state.phase = .done
+        state.actions.append(.leave)
+    }
+
+    private func streamHeaders(_ state: State) -> HTTPHeaders {
+        var headers = context.completionHeaders(
+            contentType: "text/event-stream; charset=utf-8",
+            admission: state.firstAdmission
+        )
+        headers.append("Cache-Control", "no-cache")
+        // nginx would gather the events of a stream otherwise.
+        headers.append("X-Accel-Buffering", "no")
+        return headers
+    }
+
+    private func usage(_ state: State) -> Usage {
+        var usage = Usage(chainTokens: state.choices.first.map { $0.text.chainTokens.map { _ in 0 } } ?? [])
+        for (index, choice) in state.choices.enumerated() {
+            if index % request.n == 0 {
+                usage.promptTokens += submissions[index].request.prompt.count
+                usage.cachedTokens += choice.admission?.cachedTokens ?? 0
+            }
+            usage.completionTokens += choice.text.tokenCount
+            for (tier, tokens) in choice.text.chainTokens.enumerated() { usage.chainTokens[tier] += tokens }
+        }
+        return usage
+    }
+
+    // MARK: - Acting, outside the lock
+
+    /// Changes the state, unless the completion is done, and does what follows from it.
+    private func perform(_ change: (inout State) -> Void) {
+        let isFirst = state.withLock { state in
+            if state.phase != .done { change(&state) }
+            if state.isActing { return false }
+            state.isActing = true
+            return true
+        }
+        guard isFirst else { return }
+        while let action = nextAction() { act(action) }
+    }
+
+    private func nextAction() -> Action? {
+        state.withLock { state in
+            guard !state.actions.isEmpty else {
+                state.isActing = false
+                return nil
+            }
+            return state.actions.removeFirst()
+        }
+    }
+
+    private func act(_ action: Action) {
+        switch action {
+        case .respond(let response): responder.respond(response)
+        case .start(let head): responder.start(head)
+        case .write(let bytes): responder.write(bytes)
+        case .finish: responder.finish()
+        case .cancel(let id): service.cancel(id)
+        case .leave: active.remove(self)
+        }
+    }
+}
+
+/// Takes the engine's events for one choice of a completion.
+private final class ChoiceReceiver: GenerationReceiver {
+    private let completion: RunningCompletion
+    private let index: Int
+
+    init(completion: RunningCompletion, index: Int) {
+        self.completion = completion
+        self.index = index
+    }
+
+    func receive(_ events: [GenerationEvent]) {
+        completion.receive(events, choice: index)
+    }
+}

@@ -1,0 +1,2 @@
+// zlib: gzip in and out.
+#include <zlib.h>

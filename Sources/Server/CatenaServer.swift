@@ -1,0 +1,111 @@
+import API
+import Core
+import Dispatch
+import Engine
+import Foundation
+import HTTP1
+import KVCache
+import Logging
+import Model
+import ModelIO
+import Net
+import Scheduling
+import ServerConfig
+import Synchronization
+import Tensor
+import Tokenizer
+
+/// The whole house, wired: configuration in, a serving process out.
+///
+/// Order of a start: listen, so that probes get answers (`/readyz` says 503, loading); load the model; be ready. Order
+/// of an end (`drain`): `/readyz` says 503 while requests are still taken for the grace time; then nothing new is accepted,
+/// running answers go on until the deadline, and everything is closed.
+public final class CatenaServer: Sendable {
+    private let configuration: ServerConfiguration
+    private let log: Logger
+    private let state = ServiceState()
+    private let router: Router
+    private let http: HTTPServer
+    private let engine = Mutex<InferenceEngine?>(nil)
+    /// Idle comments of streams, and the shutdown's timers.
+    private let clock = DispatchQueue(label: "catena.clock")
+    // Unsafe only to the compiler: Dispatch sources may be cancelled from any thread, and nothing else is done with it.
+    private nonisolated(unsafe) let ticks: any DispatchSourceTimer
+
+    public init(configuration: ServerConfiguration, log: Logger) {
+        self.configuration = configuration
+        self.log = log
+        let router = Router(state: state, options: APIOptions(configuration))
+        self.router = router
+        http = HTTPServer(configuration: NetConfiguration(configuration.http), handler: router, log: log)
+        ticks = DispatchSource.makeTimerSource(queue: clock)
+        ticks.schedule(deadline: .now() + 1, repeating: 1)
+        ticks.setEventHandler { @Sendable in router.pingIdleStreams() }
+        ticks.resume()
+    }
+
+    /// Listens, then loads the model, then serves.
+    ///
+    /// - Returns: the addresses, with the port that the system chose in place of 0.
+    /// - Throws: `ListenError`, `ModelFileError` or ``StartError``, whose descriptions say what is wrong, where, and
+    ///   what would be right. The server is of no use then.
+    @discardableResult
+    public func start() throws -> [ListenAddress] {
+        var addresses = [try http.listen(on: tcpAddress())]
+        if let path = configuration.server.unixSocket { addresses.append(try http.listen(on: .unix(path: path))) }
+        for address in addresses { log.info("listening on \(address)") }
+        let start = ContinuousClock.now
+        let loaded = try LoadedModel(configuration)
+        log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
+        engine.withLock { $0 = loaded.engine }
+        state.becomeReady(
+            model: loaded.served,
+            codec: TokenizerCodec(tokenizer: loaded.tokenizer),
+            service: loaded.engine
+        )
+        log.info("ready: POST http://\(addresses[0])/v1/completions")
+        return addresses
+    }
+
+    /// Goes down gracefully.
+    ///
+    /// - Parameter completion: called once, on a queue of its own, when every connection is closed.
+    public func drain(completion: @escaping @Sendable () -> Void) {
+        state.leave()
+        let grace = configuration.shutdown.grace / .seconds(1)
+        clock.asyncAfter(deadline: .now() + grace) { [self] in
+            state.drain()
+            http.drain(within: configuration.shutdown.deadline) { [self] in
+                engine.withLock { $0 }?.stop()
+                ticks.cancel()
+                completion()
+            }
+        }
+    }
+
+    private func tcpAddress() throws -> ListenAddress {
+        let server = configuration.server
+        guard let port = UInt16(exactly: server.port) else { throw StartError.port(server.port) }
+        return .tcp(host: server.host == "localhost" ? "127.0.0.1" : server.host, port: port)
+    }
+}
+
+/// Why a server cannot start, beside what sockets and model files say themselves.
+public enum StartError: Error, CustomStringConvertible {
+    case port(Int)
+    case cacheTooSmall(bytes: Int, neededBytes: Int)
+    case vocabulary(tokenizer: Int, model: Int, path: String)
+
+    public var description: String {
+        switch self {
+        case .port(let port):
+            "server.port is \(port): expected 0 to 65535"
+        case .cacheTooSmall(let bytes, let needed):
+            "kv_cache.size gives \(bytes) bytes, too few for one request of the model's full context: expected at "
+                + "least \(needed)"
+        case .vocabulary(let tokenizer, let model, let path):
+            "\(path)/tokenizer.json has \(tokenizer) tokens and the model's vocabulary \(model): expected no more "
+                + "tokens than the model knows"
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import API
+import Core
+import Dispatch
+import Engine
+import Foundation
+import KVCache
+import Model
+import ModelIO
+import Scheduling
+import ServerConfig
+import Tensor
+import Tokenizer
+
+/// A model folder, opened and checked, and the engine that runs it.
+struct LoadedModel: Sendable {
+    let tokenizer: BPETokenizer
+    let served: ServedModel
+    let engine: InferenceEngine
+    /// For the log.
+    let summary: String
+
+    /// Opens the folder and starts the engine.
+    init(_ configuration: ServerConfiguration) throws {
+        let folder = configuration.model.path
+        let checkpoint = try Checkpoint(folder: folder, chains: configuration.model.maxChains)
+        tokenizer = try BPETokenizer(path: folder + "/" + BPETokenizer.fileName)
+        guard tokenizer.vocabularySize <= checkpoint.configuration.vocabularySize else {
+            throw StartError.vocabulary(
+                tokenizer: tokenizer.vocabularySize,
+                model: checkpoint.configuration.vocabularySize,
+                path: folder
+            )
+        }
+        let runtime = try Self.makeRuntime(checkpoint, configuration)
+        let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
+        served = ServedModel(checkpoint, tokenizer: tokenizer, settings: configuration.model)
+        summary =
+            "model \(served.name): \(checkpoint.chainCount) chains, "
+            + "\(limits.poolBlocks * limits.blockTokens) tokens of KV cache"
+        engine = InferenceEngine(
+            runtime: runtime,
+            limits: limits,
+            sessions: .init(count: configuration.sessions.max, timeToLive: configuration.sessions.ttl),
+            outbox: DispatchQueue(label: "catena.outbox")
+        )
+    }
+
+    private static func makeRuntime(
+        _ checkpoint: Checkpoint,
+        _ configuration: ServerConfiguration
+    ) throws -> sending ModelRuntime {
+        let model = try ChainModel(checkpoint, options: ChainModel.Options(configuration))
+        let settings = configuration.kvCache
+        let layout = model.blockLayout(
+            type: settings.dtype == .bf16 ? .bf16 : .f32,
+            blockTokens: settings.blockTokens
+        )
+        let bytes = settings.size.bytes(of: Int(ProcessInfo.processInfo.physicalMemory))
+        let needed = layout.blocks(for: model.maxPositions) * layout.blockBytes
+        guard bytes >= needed else { throw StartError.cacheTooSmall(bytes: bytes, neededBytes: needed) }
+        return ModelRuntime(model: model, pool: BlockPool(layout: layout, bytes: bytes))
+    }
+}
+
+extension SchedulerLimits {
+    init(_ settings: ServerConfiguration.Scheduler, pool: BlockPool, chains: Int) {
+        self.init(
+            running: settings.maxRunning,
+            queued: settings.maxQueued,
+            stepTokens: settings.stepTokens,
+            poolBlocks: pool.blockCount,
+            blockTokens: pool.layout.blockTokens,
+            chains: chains
+        )
+    }
+}
+
+extension ServedModel {
+    init(_ checkpoint: Checkpoint, tokenizer: BPETokenizer, settings: ServerConfiguration.Model) {
+        let model = checkpoint.configuration
+        self.init(
+            name: settings.name ?? URL(fileURLWithPath: settings.path).standardizedFileURL.lastPathComponent,
+            chains: checkpoint.chainCount,
+            contextLength: model.contextLength,
+            vocabularySize: tokenizer.vocabularySize,
+            endTokens: Set(model.eosTokenIDs),
+            emptyPromptToken: model.bosTokenID ?? model.eosTokenIDs.first,
+            created: Int(Date().timeIntervalSince1970),
+            fingerprint: checkpoint.fingerprint,
+            quality: model.quality.filter { $0.chains <= checkpoint.chainCount }.map {
+                .init(
+                    chains: $0.chains,
+                    loss: $0.loss,
+                    perplexity: $0.perplexity,
+                    parameters: $0.parameters ?? model.parameterCount(chains: $0.chains)
+                )
+            }
+        )
+    }
+}
+
+extension ChainModel.Options {
+    init(_ configuration: ServerConfiguration) {
+        self.init()
+        maxRows = configuration.scheduler.stepTokens
+        workers = configuration.compute.threads
+        backend =
+            switch configuration.compute.backend {
+            case .auto: .auto
+            case .openblas: .openblas
+            case .native: .native
+            }
+    }
+}

@@ -1,0 +1,51 @@
+import API
+import HTTP1
+import Net
+import ServerConfig
+
+// The configuration file's words in the words of the modules. `ServerConfig` knows none of them, and none knows it.
+
+extension NetConfiguration {
+    init(_ settings: ServerConfiguration.HTTP) {
+        self.init()
+        requestLimits.target = settings.limits.target
+        requestLimits.headerLine = settings.limits.headerLine
+        requestLimits.headerCount = settings.limits.headerCount
+        requestLimits.headerTotal = settings.limits.headerTotal
+        requestLimits.body = settings.limits.body
+        requestLimits.chunkExtensions = settings.limits.chunkExtensions
+        requestLimits.trailers = settings.limits.trailers
+        maxConnections = settings.maxConnections
+        lanes = settings.lanes
+        maxPipelined = settings.maxPipelined
+        headerTimeout = settings.timeouts.header
+        bodyTimeout = settings.timeouts.body
+        minimumBodyRate = settings.minimumBodyRate
+        keepAliveTimeout = settings.timeouts.keepAlive
+        writeTimeout = settings.timeouts.write
+        minimumWriteRate = settings.minimumWriteRate
+        lingerTimeout = settings.timeouts.linger
+        unsentLimit = settings.unsentLimit
+        drainedBody = settings.drainedBody
+        halfClose =
+            switch settings.halfClose {
+            case .probe: .probe(after: settings.timeouts.halfCloseProbe)
+            case .answer: .answer
+            case .cancel: .cancel
+            }
+    }
+}
+
+extension APIOptions {
+    init(_ configuration: ServerConfiguration) {
+        self.init()
+        acceptAnyModel = configuration.model.acceptAnyModel
+        defaultChains = configuration.model.defaultChains
+        pingInterval = configuration.streaming.pingInterval
+        maximumN = configuration.limits.n
+        maximumPrompts = configuration.limits.prompts
+        maximumChoices = configuration.limits.choices
+        maximumStops = configuration.limits.stops
+        maximumStopBytes = configuration.limits.stopBytes
+    }
+}

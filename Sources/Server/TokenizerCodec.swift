@@ -1,0 +1,26 @@
+import API
+import Core
+import Tokenizer
+
+/// The model's tokenizer as the API sees it.
+struct TokenizerCodec: TextCodec {
+    let tokenizer: BPETokenizer
+
+    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
+        do throws(TokenizerError) {
+            // Special tokens spelled out in a prompt count: that is how completions' clients write an end of text.
+            return try tokenizer.encode(text, addSpecial: isWhole)
+        } catch {
+            throw TextCodecError(message: error.description)
+        }
+    }
+
+    func appendBytes(of token: TokenID, to bytes: inout [UInt8]) {
+        guard !tokenizer.isSpecial(token), let own = try? tokenizer.bytes(of: token) else { return }
+        bytes += own
+    }
+
+    func specialName(of token: TokenID) -> String? {
+        tokenizer.isSpecial(token) ? try? tokenizer.tokenString(token) : nil
+    }
+}

@@ -1,0 +1,67 @@
+/// The table of keys, in the order of the file.
+extension ServerConfiguration {
+    private static let anyTime = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
+    private static let zeroOrMore = Duration.zero...Duration.seconds(24 * 3600)
+    private static let count = 1...1_000_000
+
+    static let settings: [Setting] = [
+        Setting("server.host", \.server.host, .text("an address or a host's name")),
+        Setting("server.port", \.server.port, .integer(0...65535)),
+        Setting("server.unix_socket", \.server.unixSocket, .optional(.text("a path"), none: "null")),
+
+        Setting("http.limits.target", \.http.limits.target, .bytes(atLeast: 64)),
+        Setting("http.limits.header_line", \.http.limits.headerLine, .bytes(atLeast: 256)),
+        Setting("http.limits.header_count", \.http.limits.headerCount, .integer(8...10_000)),
+        Setting("http.limits.header_total", \.http.limits.headerTotal, .bytes(atLeast: 1 << 10)),
+        Setting("http.limits.body", \.http.limits.body, .bytes(atLeast: 1 << 10)),
+        Setting("http.limits.chunk_extensions", \.http.limits.chunkExtensions, .bytes(atLeast: 0)),
+        Setting("http.limits.trailers", \.http.limits.trailers, .bytes(atLeast: 0)),
+        Setting("http.timeouts.header", \.http.timeouts.header, .duration(anyTime)),
+        Setting("http.timeouts.body", \.http.timeouts.body, .duration(anyTime)),
+        Setting("http.timeouts.keep_alive", \.http.timeouts.keepAlive, .duration(anyTime)),
+        Setting("http.timeouts.write", \.http.timeouts.write, .duration(anyTime)),
+        Setting("http.timeouts.half_close_probe", \.http.timeouts.halfCloseProbe, .duration(anyTime)),
+        Setting("http.timeouts.linger", \.http.timeouts.linger, .duration(zeroOrMore)),
+        Setting("http.max_connections", \.http.maxConnections, .integer(count)),
+        Setting("http.lanes", \.http.lanes, .integer(1...256)),
+        Setting("http.max_pipelined", \.http.maxPipelined, .integer(1...1024)),
+        Setting("http.minimum_body_rate", \.http.minimumBodyRate, .bytes(atLeast: 1)),
+        Setting("http.minimum_write_rate", \.http.minimumWriteRate, .bytes(atLeast: 1)),
+        Setting("http.unsent_limit", \.http.unsentLimit, .bytes(atLeast: 16 << 10)),
+        Setting("http.drained_body", \.http.drainedBody, .bytes(atLeast: 0)),
+        Setting("http.half_close", \.http.halfClose, .word),
+
+        Setting("model.path", \.model.path, .text("the path of a folder")),
+        Setting("model.name", \.model.name, .optional(.text("a name"), none: "null")),
+        Setting("model.default_chains", \.model.defaultChains, .chains),
+        Setting("model.max_chains", \.model.maxChains, .optional(.integer(1...64), none: "null")),
+        Setting("model.accept_any_model", \.model.acceptAnyModel, .bool),
+
+        Setting("compute.threads", \.compute.threads, .optional(.integer(1...1024), none: "auto")),
+        Setting("compute.backend", \.compute.backend, .word),
+
+        Setting("kv_cache.size", \.kvCache.size, .memory),
+        Setting("kv_cache.dtype", \.kvCache.dtype, .word),
+        Setting("kv_cache.block_tokens", \.kvCache.blockTokens, .integer(16...1024, multipleOf: 16)),
+
+        Setting("scheduler.max_running", \.scheduler.maxRunning, .integer(1...4096)),
+        Setting("scheduler.max_queued", \.scheduler.maxQueued, .integer(0...1_000_000)),
+        Setting("scheduler.step_tokens", \.scheduler.stepTokens, .integer(1...65536)),
+
+        Setting("sessions.max", \.sessions.max, .integer(0...1_000_000)),
+        Setting("sessions.ttl", \.sessions.ttl, .duration(anyTime)),
+
+        Setting("limits.prompts", \.limits.prompts, .integer(count)),
+        Setting("limits.n", \.limits.n, .integer(1...1024)),
+        Setting("limits.choices", \.limits.choices, .integer(count)),
+        Setting("limits.stops", \.limits.stops, .integer(0...1024)),
+        Setting("limits.stop_bytes", \.limits.stopBytes, .integer(1...65536)),
+
+        Setting("streaming.ping_interval", \.streaming.pingInterval, .duration(.seconds(1)...(.seconds(3600)))),
+
+        Setting("shutdown.grace", \.shutdown.grace, .duration(zeroOrMore)),
+        Setting("shutdown.deadline", \.shutdown.deadline, .duration(zeroOrMore)),
+
+        Setting("log.level", \.log.level, .word),
+    ]
+}

@@ -1,0 +1,213 @@
+import Core
+
+/// Everything an operator decides. This struct is the documentation: each property is a key of the configuration file
+/// (`server.unixSocket` is `server: unix_socket:`), of the environment (`CATENA_SERVER_UNIX_SOCKET`) and of the
+/// command line, with its default.
+///
+/// Sizes are in bytes and written `64KiB`, `256MiB`, `2GiB` or as a plain number; times are written `500ms`, `10s`,
+/// `30m`, `2h`.
+public struct ServerConfiguration: Sendable, Hashable {
+    public var server = Server()
+    public var http = HTTP()
+    public var model = Model()
+    public var compute = Compute()
+    public var kvCache = KVCache()
+    public var scheduler = Scheduler()
+    public var sessions = Sessions()
+    public var limits = Limits()
+    public var streaming = Streaming()
+    public var shutdown = Shutdown()
+    public var log = Log()
+
+    public init() {}
+
+    /// Where the server listens.
+    public struct Server: Sendable, Hashable {
+        /// The address to listen on, IPv4 or IPv6, or a name. `0.0.0.0` and `::` are all addresses of the machine.
+        public var host = "127.0.0.1"
+        /// The TCP port. 0 lets the system choose one.
+        public var port = 8080
+        /// The path of a Unix socket to listen on as well.
+        public var unixSocket: String?
+    }
+
+    /// What a connection may take of memory and time. The defaults are safe on the open internet.
+    public struct HTTP: Sendable, Hashable {
+        public var limits = RequestLimits()
+        public var timeouts = Timeouts()
+        /// Connections open at once. One more is answered 503 and closed.
+        public var maxConnections = 4096
+        /// Serial queues among which connections are spread.
+        public var lanes = 2
+        /// Requests of one connection that are answered at the same time.
+        public var maxPipelined = 16
+        /// Bytes a second below which a body is slow.
+        public var minimumBodyRate = 1024
+        /// Bytes a second below which a reader is slow.
+        public var minimumWriteRate = 1024
+        /// Unsent bytes of a connection above which the client of a stream is dropped.
+        public var unsentLimit = 1 << 20
+        /// Body bytes that are read and thrown away after an early answer, to keep the connection.
+        public var drainedBody = 64 << 10
+
+        /// What to do when a client has ended its side of the connection and its answer is still being made.
+        public var halfClose = HalfClose.probe
+
+        public enum HalfClose: String, Sendable, Hashable, CaseIterable {
+            /// Go on, and find out by an interim answer (`102 Processing`) whether the client is still there.
+            case probe
+            /// Go on; a client that is gone is noticed when its answer is written.
+            case answer
+            /// Take the client for gone.
+            case cancel
+        }
+
+        /// The largest request, in bytes but for `headerCount`.
+        public struct RequestLimits: Sendable, Hashable {
+            /// The request target. Longer: 414.
+            public var target = 8 << 10
+            /// One header line. Longer: 431.
+            public var headerLine = 16 << 10
+            /// Number of header fields. More: 431.
+            public var headerCount = 100
+            /// All header lines together. More: 431.
+            public var headerTotal = 64 << 10
+            /// The body. Larger: 413.
+            public var body = 8 << 20
+            /// All chunk extensions of a body together. More: 413.
+            public var chunkExtensions = 4 << 10
+            /// All trailer lines together. More: 431.
+            public var trailers = 8 << 10
+        }
+
+        /// How long a client may take.
+        public struct Timeouts: Sendable, Hashable {
+            /// From connecting, or the first byte of a request, to the end of its headers. Then: 408.
+            public var header = Duration.seconds(10)
+            /// For a body to arrive, beside the time it earns at `minimumBodyRate`. Then: 408.
+            public var body = Duration.seconds(30)
+            /// How long a connection may stay open between two requests.
+            public var keepAlive = Duration.seconds(75)
+            /// For the client to take bytes, beside the time it earns at `minimumWriteRate`. Then it is dropped.
+            public var write = Duration.seconds(30)
+            /// How long after a client ended its side `halfClose: probe` asks whether it is still there.
+            public var halfCloseProbe = Duration.milliseconds(100)
+            /// How long input is read and thrown away after the last answer, so that a reset does not eat the answer.
+            public var linger = Duration.seconds(2)
+        }
+    }
+
+    /// What is served.
+    public struct Model: Sendable, Hashable {
+        /// The folder of the checkpoint: `config.json`, `tokenizer.json` and the weights.
+        public var path = "Models/catena-fable-16m"
+        /// What clients call it. Nil: the folder's name.
+        public var name: String?
+        /// The chains of requests that say nothing about them: a count, a range or `auto`.
+        public var defaultChains = ChainSelection.auto
+        /// Loads only this many chains, from the first on. Nil: all.
+        public var maxChains: Int?
+        /// Answers any model name instead of 404 for unknown ones.
+        public var acceptAnyModel = false
+    }
+
+    /// How products are computed.
+    public struct Compute: Sendable, Hashable {
+        public enum Backend: String, Sendable, Hashable, CaseIterable {
+            /// `native`, but for many rows OpenBLAS where the kernels lack the processor's vector instructions.
+            case auto
+            case openblas
+            case native
+        }
+
+        /// Threads that compute. Nil: as many as the process may use processors.
+        public var threads: Int?
+        public var backend = Backend.auto
+    }
+
+    /// The memory of keys and values, allocated once at start.
+    public struct KVCache: Sendable, Hashable {
+        public enum ElementType: String, Sendable, Hashable, CaseIterable {
+            case bf16, f32
+        }
+
+        /// In bytes, or as a share of the machine's memory.
+        public var size = MemorySize.share(percent: 10)
+        /// How elements are stored. bf16 takes half the memory.
+        public var dtype = ElementType.bf16
+        /// Tokens of a block, the unit of allocation and of sharing between requests: a multiple of 16.
+        public var blockTokens = 16
+    }
+
+    /// How requests share the model.
+    public struct Scheduler: Sendable, Hashable {
+        /// Requests that generate at the same time.
+        public var maxRunning = 32
+        /// Requests that wait. One more is answered 503.
+        public var maxQueued = 256
+        /// Tokens of one step: the longest part of a prompt that is computed between two tokens of the others. At least
+        /// `maxRunning`.
+        public var stepTokens = 256
+    }
+
+    /// Conversations whose KV is kept between requests.
+    public struct Sessions: Sendable, Hashable {
+        /// The most sessions; the least recently used goes first.
+        public var max = 1024
+        /// Sessions idle for longer are forgotten.
+        public var ttl = Duration.seconds(30 * 60)
+    }
+
+    /// The largest completion request.
+    public struct Limits: Sendable, Hashable {
+        /// Prompts of one request.
+        public var prompts = 64
+        /// `n`: answers to one prompt.
+        public var n = 16
+        /// Answers in all: prompts times `n`.
+        public var choices = 128
+        /// Stop strings.
+        public var stops = 16
+        /// Bytes of one stop string.
+        public var stopBytes = 256
+    }
+
+    /// Event streams.
+    public struct Streaming: Sendable, Hashable {
+        /// How long a stream may be silent before a comment keeps proxies from closing it.
+        public var pingInterval = Duration.seconds(15)
+    }
+
+    /// What SIGTERM does.
+    public struct Shutdown: Sendable, Hashable {
+        /// How long new requests are still taken while `/readyz` says 503, so that balancers notice first.
+        public var grace = Duration.seconds(0)
+        /// How long running answers may then take; what is left is cut off.
+        public var deadline = Duration.seconds(30)
+    }
+
+    /// What is written to standard error.
+    public struct Log: Sendable, Hashable {
+        public enum Level: String, Sendable, Hashable, CaseIterable {
+            case trace, debug, info, notice, warning, error, critical
+        }
+
+        /// Messages below this level are not written.
+        public var level = Level.info
+    }
+}
+
+/// An amount of memory.
+public enum MemorySize: Sendable, Hashable {
+    case bytes(Int)
+    /// Percent of the machine's memory (or of the container's limit), more than 0 and at most 100.
+    case share(percent: Double)
+
+    /// - Parameter memory: bytes of the machine.
+    public func bytes(of memory: Int) -> Int {
+        switch self {
+        case .bytes(let bytes): bytes
+        case .share(let percent): Int(Double(memory) * percent / 100)
+        }
+    }
+}

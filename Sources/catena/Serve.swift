@@ -1,0 +1,53 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Glibc
+import Logging
+import Server
+import ServerConfig
+
+/// `catena serve`: the server.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a model over HTTP.",
+        discussion: """
+            Answers the OpenAI-compatible API on POST /v1/completions and GET /v1/models, and probes on GET /health \
+            and /readyz. SIGTERM or SIGINT drains: running answers are finished, then the process ends with status 0; \
+            a second signal ends it at once.
+
+              catena serve --model Models/catena-fable-16m --port 8080
+              catena serve --config config.yaml --set scheduler.max_running=8
+            """
+    )
+
+    @OptionGroup var arguments: ConfigurationArguments
+
+    func run() throws {
+        let configuration = try arguments.load()
+        let level = Logger.Level(rawValue: configuration.values.log.level.rawValue) ?? .info
+        let log = Logger(label: "catena") { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        for warning in configuration.warnings { log.warning("\(warning)") }
+        signal(SIGPIPE, SIG_IGN)
+        try Self.serve(configuration.values, log: log)
+    }
+
+    /// Runs until a signal ends the process.
+    ///
+    /// Not on the main actor: its closures run on Dispatch queues.
+    private nonisolated static func serve(_ configuration: ServerConfiguration, log: Logger) throws {
+        let server = CatenaServer(configuration: configuration, log: log)
+        let signals = ShutdownSignals(queue: DispatchQueue(label: "catena.signals")) { name in
+            log.info("\(name): draining; once more ends at once")
+            server.drain {
+                log.info("drained")
+                Glibc.exit(0)
+            }
+        }
+        try server.start()
+        withExtendedLifetime(signals) { dispatchMain() }
+    }
+}

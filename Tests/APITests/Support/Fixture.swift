@@ -1,0 +1,69 @@
+import Core
+import Dispatch
+import HTTP1
+
+@testable import API
+
+/// A router over a fake engine.
+struct Fixture {
+    let state = ServiceState()
+    let service: FakeService
+    let router: Router
+
+    init(
+        options: APIOptions = APIOptions(),
+        model: ServedModel? = .fake,
+        service: FakeService = FakeService()
+    ) {
+        self.service = service
+        router = Router(state: state, options: options)
+        if let model { state.becomeReady(model: model, codec: FakeCodec(), service: service) }
+    }
+
+    /// Sends a request through the early answer and the handler, as the transport does, and waits until it is decoded.
+    func send(
+        _ method: HTTPMethod,
+        _ path: String,
+        headers: HTTPHeaders = [:],
+        body: String = "",
+        to responder: FakeResponder = FakeResponder()
+    ) -> FakeResponder {
+        let form: RequestTarget.Form = path == "*" ? .asterisk : .origin
+        let head = RequestHead(method: method, target: RequestTarget(form: form, path: path), headers: headers)
+        if let early = router.earlyAnswer(to: head, from: .unix) {
+            responder.respond(early)
+        } else {
+            router.handle(Request(head: head, body: Array(body.utf8)), responder)
+            router.decoding.sync(flags: .barrier) {}
+        }
+        return responder
+    }
+
+    /// Posts a completion. `fields` are JSON members, the prompt among them.
+    func complete(
+        _ fields: String,
+        headers: HTTPHeaders = [:],
+        to responder: FakeResponder = FakeResponder()
+    ) -> FakeResponder {
+        var all: HTTPHeaders = ["Content-Type": "application/json"]
+        for (name, value) in headers { all.append(name, value) }
+        return send(.post, "/v1/completions", headers: all, body: "{\(fields)}", to: responder)
+    }
+}
+
+/// A generator whose numbers depend on its seed alone (SplitMix64), so that a failing case can be run again.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

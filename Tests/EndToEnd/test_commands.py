@@ -1,0 +1,106 @@
+"""The program's other commands, as a person would type them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import MODEL, PROGRAM
+
+TEXT = "It was the best of times, it was the worst of times, it was the age of wisdom. " * 8
+
+
+def catena(*arguments: str, stdin: str = "", status: int = 0, **environment: str) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | environment,
+    )
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def test_help_names_every_command() -> None:
+    text = catena("--help").stdout
+    for command in ("serve", "generate", "eval", "bench", "inspect", "check-config"):
+        assert re.search(rf"^  {command}\s", text, re.MULTILINE), command
+        assert len(catena(command, "--help").stdout) > 300
+
+
+@pytest.mark.parametrize("chains", [1, 4])
+def test_generate_is_repeatable_and_tells_its_speed(chains: int) -> None:
+    arguments = ("generate", "Once upon a time", "--model", MODEL, "--chains", str(chains), "-n", "24", "--seed", "3")
+    first = catena(*arguments)
+    assert first.stdout.startswith("Once upon a time")
+    assert len(first.stdout) > len("Once upon a time") + 24
+    assert re.search(rf"\[\d+ tokens at {chains} chains?, [\d.]+ tokens/s, first after [\d.]+ ms\]", first.stderr)
+    assert catena(*arguments).stdout == first.stdout
+
+
+def test_generate_reads_standard_input() -> None:
+    done = catena("generate", "-", "--model", MODEL, "-n", "4", "--temperature", "0", stdin="The old house")
+    assert done.stdout.startswith("The old house")
+
+
+def test_eval_falls_from_chain_to_chain_on_a_repeated_text() -> None:
+    results = json.loads(catena("eval", "-", "--model", MODEL, "--json", stdin=TEXT).stdout)
+    assert [result["chains"] for result in results] == [1, 2, 3, 4]
+    assert all(0 < result["loss"] < 8.4 for result in results)
+    tokens = {result["tokens"] for result in results}
+    assert len(tokens) == 1
+    table = catena("eval", "-", "--model", MODEL, "--chains", "2", stdin=TEXT).stdout.splitlines()
+    assert table[0].split()[:3] == ["chains", "loss", "perplexity"]
+    assert table[1].split()[1] == f"{results[1]['loss']:.4f}"
+
+
+def test_inspect_counts_what_is_there() -> None:
+    text = catena("inspect", MODEL).stdout
+    config = json.loads((MODEL / "config.json").read_text())
+    assert f"chains       {len(config['chains'])}" in text
+    for index in range(1, len(config["chains"]) + 1):
+        name = f"chain-{index}-of-{len(config['chains'])}.safetensors"
+        assert f"{name}, {(MODEL / name).stat().st_size:,} bytes" in text
+
+
+def test_bench_prints_a_row_for_every_size() -> None:
+    rows = catena("bench", "--model", MODEL, "--prompt", "32", "--tokens", "4", "--repeat", "1").stdout.splitlines()
+    assert [row.split()[0] for row in rows[2:]] == ["1", "2", "3", "4"]
+
+
+def test_check_config_shows_values_and_origins(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("server:\n  port: 9000\n")
+    text = catena("check-config", "--config", str(file), "--host", "::1", CATENA_LOG_LEVEL="debug").stdout
+    assert f"  port: 9000  # {file}:2:9" in text
+    assert '  host: "::1"  # flag --host' in text
+    assert "level: debug  # environment variable CATENA_LOG_LEVEL" in text
+
+
+def test_the_committed_configuration_is_right() -> None:
+    catena("check-config", "--config", str(Path(__file__).resolve().parents[2] / "config.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("generate", "x", "--model", "/nowhere"), 1, "/nowhere"),
+        (("generate", "x", "--model", str(MODEL), "--chains", "5"), 64, "1 to 4 chains"),
+        (("generate", "x", "--model", str(MODEL), "-n", "5000"), 64, "context of"),
+        (("generate", "", "--model", str(MODEL)), 64, "prompt is empty"),
+        (("eval", "/nowhere.txt", "--model", str(MODEL)), 1, "nowhere.txt"),
+        (("eval", "-", "--model", str(MODEL), "--chains", "0"), 64, "1 to 4 chains"),
+        (("serve", "--port", "70000"), 1, "server.port must be an integer from 0 to 65535; got 70000"),
+        (("serve", "--set", "sever.port=1"), 1, "did you mean 'server.port'"),
+        (("serve", "--model", "/nowhere", "--port", "0"), 1, "/nowhere"),
+        (("serve", "--host", "no such host", "--port", "0"), 1, "no such host"),
+        (("bench", "--repeat", "0"), 64, "--repeat"),
+    ],
+)
+def test_mistakes_are_explained(arguments: tuple[str, ...], status: int, message: str) -> None:
+    assert message in catena(*arguments, status=status).stderr

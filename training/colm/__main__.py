@@ -1,5 +1,0 @@
-"""`python -m colm COMMAND`: see `--help`."""
-
-from .command_line import main
-
-main()
