@@ -4,10 +4,25 @@
 // a group of keys is read from memory once for all heads. Softmax: the exact maximum first, then e^(s - max), so the order
 // of additions depends on the context's length alone. Values: a lane is a dimension, tokens are added in order into four
 // partial sums (token mod 4). A head's result is the same bits whatever other heads are computed with it.
+//
+// A head has a few KiB in a block and the next block is far away, which the processor cannot foresee: while one group is
+// worked on, the next is asked for.
+
+/// First byte of the block that holds a position; of the last block for positions beyond the context.
+INLINE const char *block_of(const ck_attention *a, ptrdiff_t position) {
+    if (position >= a->context) position = a->context - 1;
+    return a->blocks + a->block_table[position / a->block_tokens] * a->block_bytes;
+}
+
+/// First byte of a head's keys of the group of 16 tokens that begins with a position.
+INLINE const char *keys_of(const ck_dtype dtype, const ck_attention *a, ptrdiff_t first) {
+    ptrdiff_t group = first % a->block_tokens / CK_TOKEN_GROUP;
+    return block_of(a, first) + a->key_offset + group * CK_TOKEN_GROUP * a->head_dim * (ptrdiff_t)dtype_bytes(dtype);
+}
 
 /// Scores of `H` heads against 16 keys. Four partial sums (dimension mod 4) hide the latency of the multiply-add.
 INLINE void score_group(const int H, const ck_dtype dtype, const ck_attention *a, const char *keys, const float *query,
-                        float *scores, ptrdiff_t scores_stride, ptrdiff_t tokens) {
+                        float *scores, ptrdiff_t scores_stride, ptrdiff_t tokens, const char *next) {
     v16 acc[4 * 2];
 #pragma clang loop unroll(full)
     for (int j = 0; j < 4 * H; j++) acc[j] = splat(0.0f);
@@ -15,6 +30,7 @@ INLINE void score_group(const int H, const ck_dtype dtype, const ck_attention *a
     for (; d + 4 <= a->head_dim; d += 4) {
 #pragma clang loop unroll(full)
         for (int p = 0; p < 4; p++) {
+            __builtin_prefetch(next + (d + p) * CK_TOKEN_GROUP * (ptrdiff_t)dtype_bytes(dtype));
             v16 key = load_as(keys, (d + p) * CK_TOKEN_GROUP, dtype);
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
@@ -43,13 +59,15 @@ INLINE void mix_values(const int H, const ck_dtype dtype, const ck_attention *a,
     for (int j = 0; j < 4 * H; j++) acc[j] = splat(0.0f);
     ptrdiff_t step = a->head_dim;
     for (ptrdiff_t first = 0; first < a->context; first += a->block_tokens) {
-        const char *values = a->blocks + a->block_table[first / a->block_tokens] * a->block_bytes + a->value_offset;
+        const char *values = block_of(a, first) + a->value_offset;
+        const char *next = block_of(a, first + a->block_tokens) + a->value_offset;
         ptrdiff_t count = a->context - first < a->block_tokens ? a->context - first : a->block_tokens;
         ptrdiff_t t = 0;
         if (width == 16) {
             for (; t + 4 <= count; t += 4) {
 #pragma clang loop unroll(full)
                 for (int p = 0; p < 4; p++) {
+                    __builtin_prefetch(next + ((t + p) * step + dimension) * (ptrdiff_t)dtype_bytes(dtype));
                     v16 value = load_as(values, (t + p) * step + dimension, dtype);
 #pragma clang loop unroll(full)
                     for (int h = 0; h < H; h++) {
@@ -97,18 +115,17 @@ INLINE void softmax(float *scores, ptrdiff_t count) {
 
 INLINE void attention_over(const ck_dtype dtype, const ck_attention *a) {
     ptrdiff_t padded = (a->context + CK_TOKEN_GROUP - 1) / CK_TOKEN_GROUP * CK_TOKEN_GROUP;
-    ptrdiff_t group_bytes = CK_TOKEN_GROUP * a->head_dim * (ptrdiff_t)dtype_bytes(dtype);
     for (ptrdiff_t first = 0; first < a->context; first += CK_TOKEN_GROUP) {
-        const char *block = a->blocks + a->block_table[first / a->block_tokens] * a->block_bytes;
-        ptrdiff_t group = first % a->block_tokens / CK_TOKEN_GROUP;
-        const char *keys = block + a->key_offset + group * group_bytes;
+        const char *keys = keys_of(dtype, a, first), *next = keys_of(dtype, a, first + CK_TOKEN_GROUP);
         ptrdiff_t tokens = a->context - first < CK_TOKEN_GROUP ? a->context - first : CK_TOKEN_GROUP;
         int32_t h = 0;
         for (; h + 2 <= a->heads; h += 2) {
-            score_group(2, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens);
+            score_group(2, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens,
+                        next);
         }
         if (h < a->heads) {
-            score_group(1, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens);
+            score_group(1, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens,
+                        next);
         }
     }
     for (int32_t h = 0; h < a->heads; h++) softmax(a->scores + h * padded, padded);

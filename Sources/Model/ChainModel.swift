@@ -50,7 +50,6 @@ public final class ChainModel {
     let shape: ModelShape
     let weights: ChainWeights
     let scratch: Scratch
-    let rotary: RotaryTable
     let pool: WorkerPool
     let split: WorkSplit
     private var plan = RowPlan()
@@ -66,12 +65,10 @@ public final class ChainModel {
         usesOpenBLAS = options.backend == .openblas || (options.backend == .auto && !kernels.areVectorised)
         shape = ModelShape(configuration, chains: chainCount)
         weights = try ChainWeights(checkpoint)
-        rotary = RotaryTable(positions: maxPositions, headSize: shape.headSize, theta: configuration.ropeTheta)
         pool = WorkerPool(workers: options.workers)
         scratch = Scratch(
             shape,
             rows: maxRows,
-            positions: maxPositions,
             workers: pool.workers,
             panel: usesOpenBLAS ? OpenBLAS.panel * max(shape.width, shape.inner) : 0
         )
@@ -100,6 +97,8 @@ public final class ChainModel {
     public func forward(_ batch: Batch, cache: BlockPool) -> Logits {
         check(batch, cache: cache)
         plan.sort(batch, maxChains: chainCount, separatesLongRuns: usesOpenBLAS)
+        let end = plan.rows.reduce(0) { max($0, $1.position + 1) }
+        scratch.reservePositions(end, most: maxPositions)
         scratch.reserveLogits(rows: plan.wanting, vocabulary: shape.vocabularySize)
         ForwardPass(model: self, plan: plan, cache: cache).run()
         return Logits(

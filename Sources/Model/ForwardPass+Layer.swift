@@ -106,7 +106,7 @@ extension ForwardPass {
     /// Rotates a row's query and key, and writes its key and value into its block.
     private func rotateAndStore(row index: Int, layer: Int) {
         let row = plan.rows[index]
-        let (cosine, sine) = (model.rotary.cosine(row.position), model.rotary.sine(row.position))
+        let (cosine, sine) = (scratch.rotary.cosine(row.position), scratch.rotary.sine(row.position))
         let (headSize, layout) = (shape.headSize, cache.layout)
         let query = scratch.query.pointer + index * shape.width
         let key = scratch.key.pointer + index * shape.kvWidth

@@ -15,10 +15,8 @@ struct ForwardPass {
     let kernels: Kernels
     let pool: WorkerPool
     let split: WorkSplit
-    let model: ChainModel
 
     init(model: ChainModel, plan: RowPlan, cache: BlockPool) {
-        self.model = model
         self.plan = plan
         self.cache = cache
         shape = model.shape

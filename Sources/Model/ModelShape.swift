@@ -19,6 +19,7 @@ struct ModelShape {
     /// Position `i`: the first column of chain `i + 1` in a row of width `F`, 0...k.
     let innerColumns: [Int]
     let normEpsilon: Float
+    let ropeTheta: Double
 
     init(_ configuration: ModelConfiguration, chains: Int) {
         layers = configuration.layerCount
@@ -31,6 +32,7 @@ struct ModelShape {
         columns = (0...chains).map(configuration.widthThrough)
         innerColumns = (0...chains).map(configuration.intermediateSizeThrough)
         normEpsilon = configuration.normEpsilon
+        ropeTheta = configuration.ropeTheta
     }
 
     /// `D_1 + .. + D_k`

@@ -5,17 +5,22 @@ import Tensor
 
 /// Cosines and sines `[positions, headSize / 2]` of `position * theta^(-2 i / headSize)`.
 ///
-/// Frequencies and angles are rounded to f32 before the cosine, as the models were trained with.
+/// Frequencies and angles are rounded to f32 before the cosine, as the models were trained with. The table grows with the
+/// longest sequence: a model made for 131,072 positions would need tens of megabytes that hardly anyone uses.
 struct RotaryTable: ~Copyable {
-    private let cosines: AlignedBuffer<Float>
-    private let sines: AlignedBuffer<Float>
-    private let half: Int
+    private var cosines = AlignedBuffer<Float>(count: 0)
+    private var sines = AlignedBuffer<Float>(count: 0)
+    private let frequencies: [Float]
 
-    init(positions: Int, headSize: Int, theta: Double) {
-        half = headSize / 2
+    init(headSize: Int, theta: Double) {
+        frequencies = (0..<headSize / 2).map { Float(1 / pow(theta, Double(2 * $0) / Double(headSize))) }
+    }
+
+    /// Makes the table anew, for the positions `0..<positions`.
+    mutating func fill(positions: Int) {
+        let half = frequencies.count
         cosines = AlignedBuffer(count: positions * half)
         sines = AlignedBuffer(count: positions * half)
-        let frequencies = (0..<half).map { Float(1 / pow(theta, Double(2 * $0) / Double(headSize))) }
         for position in 0..<positions {
             for (index, frequency) in frequencies.enumerated() {
                 let angle = Double(Float(position) * frequency)
@@ -26,7 +31,12 @@ struct RotaryTable: ~Copyable {
     }
 
     /// `[headSize / 2]`
-    func cosine(_ position: Int) -> UnsafePointer<Float> { UnsafePointer(cosines.pointer + position * half) }
+    func cosine(_ position: Int) -> UnsafePointer<Float> {
+        UnsafePointer(cosines.pointer + position * frequencies.count)
+    }
+
     /// `[headSize / 2]`
-    func sine(_ position: Int) -> UnsafePointer<Float> { UnsafePointer(sines.pointer + position * half) }
+    func sine(_ position: Int) -> UnsafePointer<Float> {
+        UnsafePointer(sines.pointer + position * frequencies.count)
+    }
 }

@@ -17,8 +17,10 @@ final class Scratch {
     let gate: AlignedBuffer<Float>
     let up: AlignedBuffer<Float>
     /// `[workers, scoresPerWorker]`
-    let scores: AlignedBuffer<Float>
-    let scoresPerWorker: Int
+    private(set) var scores = AlignedBuffer<Float>(count: 0)
+    private(set) var scoresPerWorker = 0
+    private(set) var rotary: RotaryTable
+    private var positions = 0
     /// `[workers, panelPerWorker]`, f32 weights for OpenBLAS.
     let panels: AlignedBuffer<Float>
     let panelPerWorker: Int
@@ -26,10 +28,12 @@ final class Scratch {
     private(set) var logits: AlignedBuffer<Float>
     private(set) var logitsCapacity: Int
 
-    /// - Parameters:
-    ///   - positions: the longest context
-    ///   - panel: f32 weights that OpenBLAS gets at a time, 0 without it
-    init(_ shape: ModelShape, rows: Int, positions: Int, workers: Int, panel: Int) {
+    private let workers: Int
+    /// Query heads that tile onto one KV head.
+    private let tiledHeads: Int
+
+    /// - Parameter panel: f32 weights that OpenBLAS gets at a time, 0 without it
+    init(_ shape: ModelShape, rows: Int, workers: Int, panel: Int) {
         hidden = AlignedBuffer(count: rows * shape.width)
         normed = AlignedBuffer(count: rows * shape.width)
         query = AlignedBuffer(count: rows * shape.width)
@@ -37,13 +41,24 @@ final class Scratch {
         value = AlignedBuffer(count: rows * shape.kvWidth)
         gate = AlignedBuffer(count: rows * shape.inner)
         up = AlignedBuffer(count: rows * shape.inner)
-        let group = Kernels.tokenGroup
-        scoresPerWorker = shape.heads[shape.chains] / shape.kvHeads * ((positions + group - 1) / group * group)
-        scores = AlignedBuffer(count: workers * scoresPerWorker)
+        rotary = RotaryTable(headSize: shape.headSize, theta: shape.ropeTheta)
+        tiledHeads = shape.heads[shape.chains] / shape.kvHeads
+        self.workers = workers
         panelPerWorker = panel
         panels = AlignedBuffer(count: workers * panel)
         logitsCapacity = 64
         logits = AlignedBuffer(count: logitsCapacity * shape.vocabularySize)
+    }
+
+    /// Makes room for sequences of `count` positions, `most` at the most ever. What depends on the length grows with the longest
+    /// sequence, by doubling, so that a model made for very long contexts costs no more than its use.
+    func reservePositions(_ count: Int, most: Int) {
+        guard count > positions else { return }
+        positions = min(max(count, 2 * positions, 256), most)
+        rotary.fill(positions: positions)
+        let group = Kernels.tokenGroup
+        scoresPerWorker = tiledHeads * ((positions + group - 1) / group * group)
+        scores = AlignedBuffer(count: workers * scoresPerWorker)
     }
 
     /// Makes room for `rows` rows of logits. More than a batch of decoded tokens has is asked for only when the logits of

@@ -45,6 +45,21 @@ import Testing
         #expect(byWorker.elements.max()! >= 30)
     }
 
+    /// Each of the two tasks waits for the other, so both threads have to come, awake or asleep.
+    @Test func aSleepingThreadIsWoken() {
+        let pool = WorkerPool(workers: 2)
+        for round in 0..<5 {
+            let arrived = Atomic<Int>(0), met = Atomic<Int>(0)
+            usleep(20_000)
+            pool.run(tasks: 2) { _, _ in
+                arrived.add(1, ordering: .relaxed)
+                for _ in 0..<50_000 where arrived.load(ordering: .relaxed) < 2 { usleep(100) }
+                if arrived.load(ordering: .relaxed) == 2 { met.add(1, ordering: .relaxed) }
+            }
+            #expect(met.load(ordering: .relaxed) == 2, "round \(round)")
+        }
+    }
+
     @Test func whatTasksWroteIsSeenAfterTheJoin() {
         let pool = WorkerPool(workers: 4)
         let buffer = AlignedBuffer<Int>(count: 64)
