@@ -21,6 +21,8 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
+        // Calls and constants of Linux that Swift's Glibc module does not show.
+        .target(name: "CShims"),
         // Words shared by all modules: tokens, chains, requests, events. No logic.
         .target(name: "Core", swiftSettings: swiftSettings),
 
@@ -35,7 +37,7 @@ let package = Package(
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         // Buffers, weights, the kernels' Swift face with its scalar oracle, the worker pool.
-        .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swiftSettings),
+        .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS", "CShims"], swiftSettings: swiftSettings),
         // Blocks of keys and values: who holds which, and their bytes.
         .target(name: "KVCache", dependencies: ["Tensor"], swiftSettings: swiftSettings),
         // The forward pass of CoLM-Air.
@@ -62,8 +64,6 @@ let package = Package(
         ),
 
         // MARK: The wire
-        // Calls and constants of Linux that Swift's Glibc module does not show.
-        .target(name: "CShims"),
         // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
         .target(name: "HTTP1", swiftSettings: swiftSettings),
         // Sockets on Dispatch: listeners, connections, deadlines, drain.
@@ -95,8 +95,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Core", "Engine", "KVCache", "Model", "ModelIO", "Scheduling", "Server", "ServerConfig", "Tensor",
-                "Tokenizer",
+                "Core", "Engine", "KVCache", "Model", "ModelIO", "Sampling", "Scheduling", "Server", "ServerConfig",
+                "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -8,6 +8,9 @@ public protocol TextCodec: Sendable {
     /// - Throws: for a text that cannot be cut into tokens within bounds.
     func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID]
 
+    /// The most bytes of text that one token stands for.
+    var longestToken: Int { get }
+
     /// Appends the bytes that a token adds to the text: often part of a word, sometimes part of a character.
     /// Special tokens (end of text and the like) add nothing.
     func appendBytes(of token: TokenID, to bytes: inout [UInt8])

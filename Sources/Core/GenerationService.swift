@@ -7,7 +7,8 @@ public protocol GenerationService: Sendable {
     /// unknown ids are ignored, because a request may end while its cancellation is on the way.
     func cancel(_ id: RequestID)
 
-    /// The tokens whose KV a session holds, in order; empty for an unknown session.
+    /// The tokens of a session, in order: the last prompt and what was generated. Most of them have their KV; a request
+    /// that was cut short leaves fewer. Empty for an unknown session.
     func sessionTokens(_ id: String) -> [TokenID]
 }
 

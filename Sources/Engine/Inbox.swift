@@ -17,6 +17,8 @@ final class Inbox: Sendable {
     private struct State {
         var commands: [Command] = []
         var isClosed = false
+        /// The engine thread sleeps, or is about to: the next command must wake it.
+        var isWaiting = false
     }
 
     private let state = Mutex(State())
@@ -24,13 +26,13 @@ final class Inbox: Sendable {
 
     /// Returns false when the engine has ended and nobody will ever take the command.
     func post(_ command: Command) -> Bool {
-        let (accepted, wasEmpty) = state.withLock { state in
+        let (accepted, mustWake) = state.withLock { state in
             guard !state.isClosed else { return (false, false) }
-            defer { state.commands.append(command) }
-            return (true, state.commands.isEmpty)
+            state.commands.append(command)
+            defer { state.isWaiting = false }
+            return (true, state.isWaiting)
         }
-        // One signal per filling: the engine takes everything at once.
-        if wasEmpty { arrived.signal() }
+        if mustWake { arrived.signal() }
         return accepted
     }
 
@@ -50,8 +52,12 @@ final class Inbox: Sendable {
         }
     }
 
-    /// Blocks the engine thread until something was posted. May return with nothing to take.
+    /// Blocks the engine thread until there is something to take.
     func wait() {
-        arrived.wait()
+        let mustWait = state.withLock { state in
+            state.isWaiting = state.commands.isEmpty
+            return state.isWaiting
+        }
+        if mustWait { arrived.wait() }
     }
 }

@@ -73,10 +73,14 @@ public final class InferenceEngine: GenerationService {
         directory[id]
     }
 
-    /// Takes no new requests (`shuttingDown`), finishes those it has, then ends and calls `done` on `queue`.
-    public func drain(queue: DispatchQueue, done: @escaping @Sendable () -> Void) {
-        ended.notify(queue: queue, execute: done)
+    /// Takes no new requests (`shuttingDown`), finishes those it has, then ends.
+    public func drain() {
         _ = inbox.post(.drain)
+    }
+
+    /// Calls `done` once, on `queue`, when the engine thread has ended and its last events are delivered.
+    public func whenEnded(queue: DispatchQueue, _ done: @escaping @Sendable () -> Void) {
+        ended.notify(queue: queue, execute: done)
     }
 
     /// Ends after the step that runs now; requests that are not done fail with `shuttingDown`.

@@ -37,6 +37,12 @@ struct SessionStore {
 
     subscript(id: String) -> Session? { sessions[id] }
 
+    /// The session, which counts as used from `now` on.
+    mutating func use(_ id: String, now: ContinuousClock.Instant) -> Session? {
+        sessions[id]?.used = now
+        return sessions[id]
+    }
+
     /// Puts a session's new state in the place of its old one.
     ///
     /// - Returns: what was let go, whose blocks must be released. With a capacity of 0 that is the new state itself.

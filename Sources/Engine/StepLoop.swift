@@ -64,7 +64,7 @@ struct StepLoop {
     /// Stops a request wherever it is; its session keeps what was computed.
     mutating func cancel(_ id: RequestID, now: ContinuousClock.Instant) {
         guard let request = requests.removeValue(forKey: id) else { return }
-        scheduler.remove(id, now: now)
+        scheduler.remove(id)
         release(request, now: now)
     }
 
@@ -86,7 +86,7 @@ struct StepLoop {
     /// Admits what fits, computes one batch, draws the tokens and tells everybody. Does nothing when nothing runs.
     mutating func step(now: ContinuousClock.Instant) {
         for expired in sessions.removeExpired(now: now) { forget(expired) }
-        for (id, chains, reason) in scheduler.admit(now: now) { start(id, chains: chains, reason: reason) }
+        for (id, chains, reason) in scheduler.admit(now: now) { start(id, chains: chains, reason: reason, now: now) }
         let plan = scheduler.plan()
         guard !plan.isEmpty else { return outbox.send() }
         let logits = model.forward(batch(for: plan), cache: pool)
@@ -100,10 +100,10 @@ struct StepLoop {
     }
 
     /// Gives an admitted request the KV that its session has for it, if any.
-    private mutating func start(_ id: RequestID, chains: Int, reason: ChainReason) {
+    private mutating func start(_ id: RequestID, chains: Int, reason: ChainReason, now: ContinuousClock.Instant) {
         guard let request = requests[id] else { return }
         var cached = 0
-        if let session = session(for: request.request) {
+        if let session = session(for: request.request, now: now) {
             // The prompt's last token always runs: it gives the first logits.
             cached = min(
                 commonPrefix(session.tokens, request.tokens),
@@ -121,10 +121,13 @@ struct StepLoop {
         )
     }
 
-    private func session(for request: GenerationRequest) -> SessionStore.Session? {
+    private mutating func session(
+        for request: GenerationRequest,
+        now: ContinuousClock.Instant
+    ) -> SessionStore.Session? {
         // Log probabilities of the prompt need its logits, which no cache holds.
         guard let id = request.sessionID, !request.promptLogprobs else { return nil }
-        return sessions[id]
+        return sessions.use(id, now: now)
     }
 
     /// The plan with its tokens and blocks.
@@ -180,7 +183,7 @@ struct StepLoop {
         if let ending {
             outbox.add(.finished(ending), for: request.receiver)
             requests[part.id] = nil
-            scheduler.remove(part.id, now: now)
+            scheduler.finish(part.id, now: now)
             release(request, now: now)
         } else {
             scheduler.appended(part.id)

@@ -12,7 +12,7 @@ public struct RequestLimits: Sendable, Hashable {
     /// All header lines together. More: 431.
     public var headerTotal = 64 << 10
     /// The body, decoded from chunks. Larger: 413, decided on `Content-Length` alone where there is one.
-    public var body = 8 << 20
+    public var body = 1 << 20
     /// All chunk extensions of a body together (RFC 9112, 7.1.1 asks for a limit). More: 413.
     public var chunkExtensions = 4 << 10
     /// All trailer lines together. More: 431.

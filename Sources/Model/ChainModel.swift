@@ -21,7 +21,7 @@ import Tensor
 /// Rows of all kinds share one pass over the weights: chain `i` of a layer works on the rows that have chain `i`. A prompt
 /// token is a row of one chain that wants no logits; it stops in the last layer as soon as its key and value are
 /// written. A row's keys and values are a function of chain 1 alone, so they are the same bytes for every chain count, and
-/// a row's results are the same bits whatever else is in the batch.
+/// a row's results are the same bits whatever else is in the batch (see ``ComputeBackend/openblas`` for the exception).
 ///
 /// Not Sendable: one thread runs it (the engine's) and it forks over its worker pool.
 public final class ChainModel {

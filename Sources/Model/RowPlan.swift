@@ -7,7 +7,8 @@ import KVCache
 ///
 /// Rows come in two groups. `few` goes through the row-invariant kernels: decoded tokens and short chunks. `long` are runs of
 /// at least ``longRun`` rows of one segment, multiplied run by run by OpenBLAS; it is empty unless that is the backend. So
-/// what a row is computed with depends on its own segment only, never on the rest of the batch.
+/// what a row is computed with depends on its own segment only, though how a prompt is cut into segments depends on the
+/// step's other requests: with OpenBLAS, and only there, that shows in the last bits.
 ///
 /// In each group rows are sorted by falling chain count, and those that want no logits (they run chain 1 only) come last.
 /// So the rows that have chain `i`, and the rows that the last layer has to finish, are prefixes of the group.

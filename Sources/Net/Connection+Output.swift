@@ -20,10 +20,11 @@ extension Connection {
             let date = lane.currentDate()
             attempt(exchange) { (writer, out) throws(ResponseError) in try writer.start(head, date: date, into: &out) }
         case .write(let bytes):
-            // Attack (slow reader): a stream that nobody reads would pile up here.
-            guard output.count - outputStart + exchange.waiting.count <= configuration.unsentLimit else {
-                return drop()
-            }
+            // Attack (slow reader): a stream that nobody reads would pile up here. A burst that the socket was not yet
+            // offered is no reader's fault.
+            if isOverLimit(exchange) { flush() }
+            guard isOpen else { return }
+            guard !isOverLimit(exchange) else { return drop() }
             attempt(exchange) { (writer, out) throws(ResponseError) in try writer.write(bytes, into: &out) }
         case .finish:
             attempt(exchange) { (writer, out) throws(ResponseError) in try writer.finish(into: &out) }
@@ -35,6 +36,10 @@ extension Connection {
             respond(internalError(), for: exchange)
         }
         retire()
+    }
+
+    private func isOverLimit(_ exchange: Exchange) -> Bool {
+        output.count - outputStart + exchange.waiting.count > configuration.unsentLimit
     }
 
     private func respond(_ response: Response, for exchange: Exchange) {

@@ -1,12 +1,12 @@
 import HTTP1
 
-/// How much time and memory connections may take. The defaults are safe on the open internet.
+/// How much time and memory connections may take. At worst all of them together hold `maxConnections` bodies.
 public struct NetConfiguration: Sendable {
     /// Limits of one request: head, body, chunks.
     public var requestLimits = RequestLimits()
 
     /// Connections open at once. One more is answered 503 with `Retry-After` and closed.
-    public var maxConnections = 4096
+    public var maxConnections = 1024
     /// Serial queues among which connections are spread. A queue is never blocked, so one suffices on small machines.
     public var lanes = 2
     /// Requests of one connection that are answered at the same time. Only safe methods ever are (RFC 9112, 9.3.2);

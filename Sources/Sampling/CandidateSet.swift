@@ -1,7 +1,7 @@
 import Glibc
 
 /// The tokens that may be drawn at one position, with their weights: probabilities relative to the likeliest token,
-/// which weighs 1. Rules (`CandidateSet+TopK` and its neighbours) make the set smaller; `draw` ends it.
+/// which weighs 1. Rules (`CandidateSet+Rules.swift`) make the set smaller; `draw` ends it.
 ///
 /// The set keeps itself in order only as far as a rule needs it: a max-heap gives the few likeliest tokens in
 /// O(V + k log V), so the vocabulary is never sorted. Ties go to the lower id, so that the order is total and a result

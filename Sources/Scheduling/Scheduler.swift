@@ -6,7 +6,7 @@ import DequeModule
 ///
 /// One engine step is one round through it:
 /// ```
-/// admit(now:) -> setCached(...) -> plan() -> (the model runs) -> advance(plan) -> appended(id) or remove(id, now:)
+/// admit(now:) -> setCached(...) -> plan() -> (the model runs) -> advance(plan) -> appended(id) or finish(id, now:)
 /// ```
 ///
 /// Policy: first come, first served. A request is admitted when there is a place in the batch and the pool has blocks
@@ -24,7 +24,6 @@ public struct Scheduler: Sendable {
     }
 
     public var queuedCount: Int { waiting.count }
-    public var runningCount: Int { batch.count }
     public var isIdle: Bool { waiting.isEmpty && batch.isEmpty }
 
     // MARK: Requests come and go
@@ -75,13 +74,19 @@ public struct Scheduler: Sendable {
         batch[index].computed = tokens
     }
 
+    /// Takes a running request out whose answer is complete.
+    public mutating func finish(_ id: RequestID, now: ContinuousClock.Instant) {
+        guard let running = batch.first(where: { $0.request.id == id }) else { return }
+        serviceTime.observe((now - running.admitted) / .seconds(1))
+        remove(id)
+    }
+
     /// Takes a request out, wherever it is. Returns whether it was there.
     @discardableResult
-    public mutating func remove(_ id: RequestID, now: ContinuousClock.Instant) -> Bool {
+    public mutating func remove(_ id: RequestID) -> Bool {
         if let index = batch.firstIndex(where: { $0.request.id == id }) {
             let removed = batch.remove(at: index)
             reservedBlocks -= removed.blocks
-            serviceTime.observe((now - removed.admitted) / .seconds(1))
             return true
         }
         if let index = waiting.firstIndex(where: { $0.id == id }) {

@@ -1,5 +1,5 @@
-/// How long a running request takes from admission to its end, learned from those that ended: an exponential moving
-/// average, so that the estimate follows the load.
+/// How long a running request takes from admission to its end, learned from those that were completed: an
+/// exponential moving average, so that the estimate follows the load.
 struct ServiceTime: Sendable, Hashable {
     /// Seconds; nil until something ended.
     private(set) var mean: Double?

@@ -69,19 +69,27 @@ public final class CatenaServer: Sendable {
 
     /// Goes down gracefully.
     ///
-    /// - Parameter completion: called once, on a queue of its own, when every connection is closed.
+    /// - Parameter completion: called once, on a queue of its own, when every connection is closed and the engine has ended.
     public func drain(completion: @escaping @Sendable () -> Void) {
         state.leave()
         let grace = configuration.shutdown.grace / .seconds(1)
         clock.asyncAfter(deadline: .now() + grace) { [self] in
             state.drain()
-            http.drain(within: configuration.shutdown.deadline) { [self] in
-                engine.withLock { $0 }?.stop()
+            let engine = engine.withLock { $0 }
+            let deadline = configuration.shutdown.deadline
+            // At the deadline the engine fails what still runs, and the connections have a moment to say so.
+            clock.asyncAfter(deadline: .now() + deadline / .seconds(1)) { engine?.stop() }
+            http.drain(within: deadline + Self.farewell) { [self] in
                 ticks.cancel()
-                completion()
+                guard let engine else { return completion() }
+                engine.drain()
+                engine.whenEnded(queue: clock, completion)
             }
         }
     }
+
+    /// For clients to take what is said to them at the deadline.
+    private static let farewell = Duration.seconds(2)
 
     private func tcpAddress() throws -> ListenAddress {
         let server = configuration.server
@@ -94,6 +102,7 @@ public final class CatenaServer: Sendable {
 public enum StartError: Error, CustomStringConvertible {
     case port(Int)
     case cacheTooSmall(bytes: Int, neededBytes: Int)
+    case cacheTooLarge(bytes: Int, memory: Int)
     case vocabulary(tokenizer: Int, model: Int, path: String)
 
     public var description: String {
@@ -103,6 +112,9 @@ public enum StartError: Error, CustomStringConvertible {
         case .cacheTooSmall(let bytes, let needed):
             "kv_cache.size gives \(bytes) bytes, too few for one request of the model's full context: expected at "
                 + "least \(needed)"
+        case .cacheTooLarge(let bytes, let memory):
+            "kv_cache.size is \(bytes) bytes, more than the memory of this machine or container: expected at most "
+                + "\(memory)"
         case .vocabulary(let tokenizer, let model, let path):
             "\(path)/tokenizer.json has \(tokenizer) tokens and the model's vocabulary \(model): expected no more "
                 + "tokens than the model knows"

@@ -55,7 +55,9 @@ struct LoadedModel: Sendable {
             type: settings.dtype == .bf16 ? .bf16 : .f32,
             blockTokens: settings.blockTokens
         )
-        let bytes = settings.size.bytes(of: Int(ProcessInfo.processInfo.physicalMemory))
+        let memory = availableMemory()
+        let bytes = settings.size.bytes(of: memory)
+        guard bytes <= memory else { throw StartError.cacheTooLarge(bytes: bytes, memory: memory) }
         let needed = layout.blocks(for: model.maxPositions) * layout.blockBytes
         guard bytes >= needed else { throw StartError.cacheTooSmall(bytes: bytes, neededBytes: needed) }
         return ModelRuntime(model: model, pool: BlockPool(layout: layout, bytes: bytes))

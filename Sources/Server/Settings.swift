@@ -44,7 +44,10 @@ extension APIOptions {
         pingInterval = configuration.streaming.pingInterval
         maximumN = configuration.limits.n
         maximumPrompts = configuration.limits.prompts
-        maximumChoices = configuration.limits.choices
+        maximumChoices = min(
+            configuration.limits.choices,
+            configuration.scheduler.maxRunning + configuration.scheduler.maxQueued
+        )
         maximumStops = configuration.limits.stops
         maximumStopBytes = configuration.limits.stopBytes
     }

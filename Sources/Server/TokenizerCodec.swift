@@ -4,7 +4,14 @@ import Tokenizer
 
 /// The model's tokenizer as the API sees it.
 struct TokenizerCodec: TextCodec {
-    let tokenizer: BPETokenizer
+    private let tokenizer: BPETokenizer
+    let longestToken: Int
+
+    init(tokenizer: BPETokenizer) {
+        self.tokenizer = tokenizer
+        let ids = 0..<TokenID(tokenizer.vocabularySize)
+        longestToken = ids.reduce(1) { longest, id in max(longest, (try? tokenizer.bytes(of: id).count) ?? 0) }
+    }
 
     func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
         do throws(TokenizerError) {

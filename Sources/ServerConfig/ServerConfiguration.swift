@@ -31,12 +31,12 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var unixSocket: String?
     }
 
-    /// What a connection may take of memory and time. The defaults are safe on the open internet.
+    /// What a connection may take of memory and time. At worst all connections together hold `maxConnections` bodies.
     public struct HTTP: Sendable, Hashable {
         public var limits = RequestLimits()
         public var timeouts = Timeouts()
         /// Connections open at once. One more is answered 503 and closed.
-        public var maxConnections = 4096
+        public var maxConnections = 1024
         /// Serial queues among which connections are spread.
         public var lanes = 2
         /// Requests of one connection that are answered at the same time.
@@ -73,7 +73,7 @@ public struct ServerConfiguration: Sendable, Hashable {
             /// All header lines together. More: 431.
             public var headerTotal = 64 << 10
             /// The body. Larger: 413.
-            public var body = 8 << 20
+            public var body = 1 << 20
             /// All chunk extensions of a body together. More: 413.
             public var chunkExtensions = 4 << 10
             /// All trailer lines together. More: 431.
@@ -115,6 +115,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     public struct Compute: Sendable, Hashable {
         public enum Backend: String, Sendable, Hashable, CaseIterable {
             /// `native`, but for many rows OpenBLAS where the kernels lack the processor's vector instructions.
+            /// With OpenBLAS the last bits of an answer may depend on what else is in the batch.
             case auto
             case openblas
             case native
@@ -164,7 +165,7 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var prompts = 64
         /// `n`: answers to one prompt.
         public var n = 16
-        /// Answers in all: prompts times `n`.
+        /// Answers in all: prompts times `n`. Never more than requests may run and wait, as they could not all be taken.
         public var choices = 128
         /// Stop strings.
         public var stops = 16

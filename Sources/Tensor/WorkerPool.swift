@@ -18,9 +18,9 @@ public final class WorkerPool: Sendable {
     /// Threads that work on a fork, with the caller. Task closures get a worker number below it.
     public var workers: Int { threads.count + 1 }
 
-    /// - Parameter workers: threads including the caller, at least 1; by default one per processor that is online.
+    /// - Parameter workers: threads including the caller, at least 1; by default one per processor that the process may use.
     public init(workers: Int? = nil) {
-        let count = max(1, workers ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let count = max(1, workers ?? availableProcessors())
         let shared = Shared()
         self.shared = shared
         threads = (1..<count).map { number in

@@ -38,7 +38,7 @@ struct Bench: ParsableCommand {
             )
         }
         let model = try arguments.makeModel(checkpoint, maxRows: prompt)
-        let cache = model.makeCache(tokens: prompt + tokens)
+        let cache = model.makeCache(tokens: prompt + tokens, type: .bf16)
         var rows = [["chains", "first token ms", "prefill tokens/s", "decode ms/token", "decode tokens/s"]]
         for chains in 1...model.chainCount {
             let timings = (0...runs).map { _ in time(model, cache, chains: chains) }.dropFirst()

@@ -2,6 +2,7 @@ import Core
 import Foundation
 import KVCache
 import Model
+import Sampling
 
 /// Mean negative log likelihood of a text under a model, window by window.
 struct Evaluation {
@@ -24,7 +25,8 @@ struct Evaluation {
     init(model: ChainModel, window: Int) {
         self.model = model
         self.window = window
-        cache = model.makeCache(tokens: window)
+        // f32, as PyTorch computes: the figures describe the weights.
+        cache = model.makeCache(tokens: window, type: .f32)
     }
 
     /// - Parameter progress: told how many tokens are done.
@@ -57,16 +59,9 @@ struct Evaluation {
             )
             let logits = model.forward(Batch(segments: [segment]), cache: cache)
             for (row, index) in rows.indices.enumerated() {
-                sum -= logProbability(of: tokens[index + 1], in: logits[row])
+                sum -= Double(tokenLogprobs(logits[row], chosen: tokens[index + 1], count: 0).chosen.logprob)
             }
         }
         return sum
-    }
-
-    private func logProbability(of token: TokenID, in logits: UnsafeBufferPointer<Float>) -> Double {
-        let highest = logits.max() ?? 0
-        var mass = 0.0
-        for logit in logits { mass += Double(exp(logit - highest)) }
-        return Double(logits[Int(token)] - highest) - log(mass)
     }
 }

@@ -69,7 +69,8 @@ struct Generate: ParsableCommand {
             )
         }
         let model = try arguments.makeModel(checkpoint, maxRows: 256)
-        let layout = model.blockLayout()
+        // As the server stores them by default.
+        let layout = model.blockLayout(type: .bf16)
         let blocks = layout.blocks(for: tokens.count + maxTokens)
         let rows = model.maxRows
         let loaded = model.chainCount

@@ -37,8 +37,8 @@ struct ModelArguments: ParsableArguments {
 
 extension ChainModel {
     /// A KV pool for one sequence of `tokens` tokens.
-    func makeCache(tokens: Int) -> BlockPool {
-        let layout = blockLayout()
+    func makeCache(tokens: Int, type: ElementType) -> BlockPool {
+        let layout = blockLayout(type: type)
         return BlockPool(layout: layout, blocks: layout.blocks(for: tokens))
     }
 }

@@ -191,6 +191,10 @@ import Testing
         let long = fixture.complete(#""prompt":"\#(String(repeating: "q", count: 60))","max_tokens":5"#)
         #expect(long.response?.head.status == .badRequest)
         #expect(long.json["error"]["code"].string == "context_length_exceeded")
+        // 64 tokens of at most 16 bytes: refused by its bytes, before it is tokenised.
+        let hopeless = fixture.complete(#""prompt":"\#(String(repeating: "a", count: 1025))""#)
+        #expect(hopeless.json["error"]["code"].string == "context_length_exceeded")
+        #expect(hopeless.json["error"]["message"].string?.contains("at most 1024 bytes") == true)
         #expect(
             long.json["error"]["message"].string
                 == "The model's context is 64 tokens; the prompt has 60 and 'max_tokens' is 5. "

@@ -99,6 +99,8 @@ def test_the_committed_configuration_is_right() -> None:
         (("serve", "--set", "sever.port=1"), 1, "did you mean 'server.port'"),
         (("serve", "--model", "/nowhere", "--port", "0"), 1, "/nowhere"),
         (("serve", "--host", "no such host", "--port", "0"), 1, "no such host"),
+        (("serve", "--model", str(MODEL), "--port", "0", "--set", "kv_cache.size=1000000GiB"), 1, "kv_cache.size"),
+        (("serve", "--model", str(MODEL), "--port", "0", "--set", "kv_cache.size=1KiB"), 1, "kv_cache.size"),
         (("bench", "--repeat", "0"), 64, "--repeat"),
     ],
 )

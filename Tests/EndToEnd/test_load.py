@@ -80,6 +80,22 @@ def test_a_client_that_leaves_frees_its_place() -> None:
         assert server.stop() == 0
 
 
+def test_at_the_deadline_clients_are_told() -> None:
+    server = RunningServer("--set", "shutdown.deadline=200ms")
+    body = {"prompt": "Once", "max_tokens": 2000, "temperature": 0, "stream": True, "ignore_eos": True}
+    with (
+        httpx.Client(base_url=server.url, timeout=120) as client,
+        client.stream("POST", "/v1/completions", json=body) as answer,
+    ):
+        lines = answer.iter_lines()
+        next(lines)
+        server.process.send_signal(signal.SIGTERM)
+        rest = [line for line in lines if line]
+    assert rest[-1] == "data: [DONE]"
+    assert '"code":"shutting_down"' in rest[-2]
+    assert server.process.wait(timeout=30) == 0
+
+
 def test_sigterm_finishes_what_runs() -> None:
     server = RunningServer()
     with httpx.Client(base_url=server.url, timeout=120) as client:

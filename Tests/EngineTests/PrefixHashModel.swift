@@ -1,5 +1,6 @@
 import Core
 import Engine
+import Foundation
 import KVCache
 import Model
 
@@ -16,6 +17,13 @@ final class PrefixHashModel: LanguageModel {
     private var memory = UnsafeMutableBufferPointer<Float>.allocate(capacity: 0)
     private(set) var computedTokens = 0
     private(set) var largestBatch = 0
+
+    private let stepTime: Double
+
+    /// - Parameter stepTime: seconds that a step takes at least.
+    init(stepTime: Double = 0) {
+        self.stepTime = stepTime
+    }
 
     deinit {
         memory.deallocate()
@@ -41,6 +49,7 @@ final class PrefixHashModel: LanguageModel {
     }
 
     func forward(_ batch: Batch, cache: BlockPool) -> Logits {
+        if stepTime > 0 { Thread.sleep(forTimeInterval: stepTime) }
         largestBatch = max(largestBatch, batch.tokenCount)
         computedTokens += batch.tokenCount
         rows = []

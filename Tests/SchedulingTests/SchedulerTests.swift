@@ -52,7 +52,7 @@ private func request(
         #expect(scheduler.plan().isEmpty)
         scheduler.appended("a")
         #expect(scheduler.plan().parts == [.init(id: "a", start: 40, count: 1, chains: 2, logits: .last)])
-        let removeda = scheduler.remove("a", now: start)
+        let removeda = scheduler.remove("a")
         #expect(removeda)
         #expect(scheduler.isIdle)
     }
@@ -113,9 +113,13 @@ private func request(
         #expect(throws: GenerationFailure.overloaded(retryAfter: 1)) { try scheduler.enqueue(request("c")) }
         _ = scheduler.admit(now: start)
         #expect(throws: GenerationFailure.self) { try scheduler.enqueue(request("c")) }
-        scheduler.remove("a", now: start + .seconds(6))
+        scheduler.finish("a", now: start + .seconds(6))
         try scheduler.enqueue(request("c"))
         _ = scheduler.admit(now: start + .seconds(6))
+        // What was cancelled teaches nothing about how long answers take.
+        scheduler.remove("b")
+        _ = scheduler.admit(now: start + .seconds(6))
+        try scheduler.enqueue(request("waiting"))
         // One waits; a newcomer would be the second behind a six-second answer.
         #expect(throws: GenerationFailure.overloaded(retryAfter: 12)) { try scheduler.enqueue(request("d")) }
     }
@@ -136,7 +140,7 @@ private func request(
         var admitted = scheduler.admit(now: start)
         #expect(admitted.map(\.id) == ["a"])
         #expect(scheduler.queuedCount == 1)
-        scheduler.remove("a", now: start)
+        scheduler.remove("a")
         admitted = scheduler.admit(now: start)
         #expect(admitted.map(\.id) == ["b"])
     }
@@ -146,11 +150,11 @@ private func request(
         try scheduler.enqueue(request("a"))
         try scheduler.enqueue(request("b"))
         _ = scheduler.admit(now: start)
-        let removedb = scheduler.remove("b", now: start)
+        let removedb = scheduler.remove("b")
         #expect(removedb)
-        let removeda = scheduler.remove("a", now: start)
+        let removeda = scheduler.remove("a")
         #expect(removeda)
-        let again = scheduler.remove("a", now: start)
+        let again = scheduler.remove("a")
         #expect(!again)
         #expect(scheduler.isIdle)
     }
@@ -177,7 +181,7 @@ private func request(
                 }
             }
             if Int.random(in: 0..<40, using: &generator) == 0, let victim = goals.keys.sorted().first {
-                scheduler.remove(victim, now: start)
+                scheduler.remove(victim)
                 goals[victim] = nil
             }
             _ = scheduler.admit(now: start)
@@ -193,7 +197,7 @@ private func request(
                 generated[part.id, default: 0] += 1
                 #expect(part.start + part.count == goal.prompt + generated[part.id]! - 1)
                 if generated[part.id] == goal.max {
-                    scheduler.remove(part.id, now: start)
+                    scheduler.remove(part.id)
                     goals[part.id] = nil
                     served += 1
                 } else {

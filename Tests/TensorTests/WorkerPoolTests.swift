@@ -2,7 +2,7 @@
 
 import Glibc
 import Synchronization
-import Tensor
+@testable import Tensor
 import Testing
 
 @Suite struct WorkerPoolTests {
@@ -72,5 +72,20 @@ import Testing
 
     @Test func poolsComeAndGo() {
         for _ in 0..<50 { WorkerPool(workers: 3).run(tasks: 3) { _, _ in } }
+    }
+}
+
+@Suite struct AvailableProcessorsTests {
+    @Test(arguments: [
+        ("max 100000\n", nil), ("200000 100000\n", 2), ("150000 100000\n", 2), ("5000 100000\n", 1), ("", nil),
+        ("0 100000", nil), ("100000", nil), ("x y", nil),
+    ])
+    func readsTheQuota(text: String, processors: Int?) {
+        #expect(Tensor.processors(inCPUMax: text) == processors)
+    }
+
+    @Test func countsWhatThisProcessMayUse() {
+        let count = availableProcessors()
+        #expect(count >= 1 && count <= sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 }

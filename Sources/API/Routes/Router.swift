@@ -17,7 +17,7 @@ public final class Router: Sendable {
     let active = ActiveCompletions()
     /// Where bodies are decoded and prompts tokenised: a megabyte of text takes tens of milliseconds, and the
     /// transport's queues serve other connections.
-    let decoding = DispatchQueue(label: "catena.api.decoding", attributes: .concurrent)
+    let decoding = DispatchQueue(label: "catena.api.decoding", qos: .utility, attributes: .concurrent)
 
     public init(state: ServiceState, options: APIOptions = APIOptions()) {
         self.state = state

@@ -17,6 +17,7 @@ struct PromptEncoder {
         switch prompt {
         case .tokens(let ids): tokens = ids
         case .text(let text):
+            try checkLength(of: text)
             do throws(TextCodecError) {
                 tokens = try Self.encode(text, continuing: session, codec)
             } catch {
@@ -42,6 +43,18 @@ struct PromptEncoder {
             )
         }
         return tokens
+    }
+
+    /// Refuses a text that cannot fit, before a megabyte of it is tokenised for nothing.
+    private func checkLength(of text: String) throws(APIError) {
+        let most = model.contextLength * codec.longestToken
+        guard text.utf8.count > most else { return }
+        throw .invalid(
+            "The model's context is \(model.contextLength) tokens, at most \(most) bytes of text; the prompt has "
+                + "\(text.utf8.count) bytes. Shorten the prompt.",
+            param: "prompt",
+            code: "context_length_exceeded"
+        )
     }
 
     /// The tokens of a text that may continue a session.

@@ -23,4 +23,7 @@ enum catena_peer {
 /// Asks poll(2), which never blocks here, for POLLRDHUP, POLLHUP and POLLERR.
 enum catena_peer catena_peer_state(int descriptor);
 
+/// sched_getaffinity(2): how many processors this process may run on, or -1 with errno set.
+int catena_affinity_count(void);
+
 #endif

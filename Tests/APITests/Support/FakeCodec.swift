@@ -14,6 +14,9 @@ struct FakeCodec: TextCodec {
     static let startOfText = endOfText + 1
     static let vocabularySize = Int(startOfText) + 1
 
+    /// A special token is spelled out in text, and adds none of its own.
+    let longestToken = 16
+
     func encode(_ text: String, isWhole: Bool) -> [TokenID] {
         encode(text)
     }
