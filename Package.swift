@@ -26,13 +26,16 @@ let package = Package(
         // Words shared by all modules: tokens, chains, requests, events. No logic.
         .target(name: "Core", swiftSettings: swiftSettings),
 
+        // Strict JSON (RFC 8259): a parser for texts from strangers, values, and a writer. Pure.
+        .target(name: "JSON", swiftSettings: swiftSettings),
+
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
-        .target(name: "ModelIO", swiftSettings: swiftSettings),
+        .target(name: "ModelIO", dependencies: ["JSON"], swiftSettings: swiftSettings),
         // Perl-compatible regular expressions for UTF-8 text: the tokenizer's pre-tokenizer patterns.
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         // Text to token ids and back, as tokenizer.json says: byte-level BPE and a streaming detokenizer.
-        .target(name: "Tokenizer", dependencies: ["CPCRE2", "ModelIO"], swiftSettings: swiftSettings),
+        .target(name: "Tokenizer", dependencies: ["CPCRE2", "JSON", "ModelIO"], swiftSettings: swiftSettings),
         // The arithmetic of the forward pass in C, optimised in debug builds too.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -73,7 +76,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
-        .target(name: "API", dependencies: ["Core", "HTTP1", "Tokenizer"], swiftSettings: swiftSettings),
+        .target(name: "API", dependencies: ["Core", "HTTP1", "JSON", "Tokenizer"], swiftSettings: swiftSettings),
 
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
@@ -104,12 +107,13 @@ let package = Package(
         ),
 
         // MARK: Tests
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
         // zlib: compressed fixtures.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(
             name: "TokenizerTests",
-            dependencies: ["CZlib", "ModelIO", "Tokenizer"],
+            dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
@@ -129,7 +133,7 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
         // A raw socket client for tests, with a timeout on every wait.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
-        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1"], swiftSettings: swiftSettings),
+        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1", "JSON"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ServerConfigTests",
             dependencies: ["ServerConfig", "Core"],

@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// A request that gets no answer, as OpenAI's clients expect it: a status and
 /// `{"error":{"message","type","param","code"}}`, all four keys always there.
@@ -78,7 +79,7 @@ extension APIError {
     static func unknownPath(_ method: String, _ path: String) -> APIError {
         APIError(
             status: 404,
-            message: "There is nothing at \(method) \(JSONValue.quoted(path)).",
+            message: "There is nothing at \(method) \(quoted(path)).",
             type: "invalid_request_error",
             code: "unknown_url"
         )
@@ -95,7 +96,7 @@ extension APIError {
     }
 
     static func wrongContentType(_ found: String?) -> APIError {
-        let got = found.map { "got \(JSONValue.quoted($0))" } ?? "there is none"
+        let got = found.map { "got \(quoted($0))" } ?? "there is none"
         return APIError(
             status: 415,
             message: "The header 'Content-Type' must be application/json; \(got).",
@@ -107,7 +108,7 @@ extension APIError {
     static func unknownModel(_ name: String, served: ServedModel) -> APIError {
         APIError(
             status: 404,
-            message: "The model \(JSONValue.quoted(name)) does not exist; this server has \"\(served.name)\" and its "
+            message: "The model \(quoted(name)) does not exist; this server has \"\(served.name)\" and its "
                 + "sizes \"\(served.name):1\" to \"\(served.name):\(served.chains)\".",
             type: "invalid_request_error",
             param: "model",

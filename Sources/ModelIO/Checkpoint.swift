@@ -1,5 +1,7 @@
 // A model folder: its configuration, and the weights of its first k chains, each checked against the configuration.
 
+import JSON
+
 /// An open checkpoint of CoLM-Air.
 ///
 ///     config.json

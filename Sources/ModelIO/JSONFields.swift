@@ -1,5 +1,7 @@
 // Reading the members of a JSON object of a model file by key and type, with errors that name file and key.
 
+import JSON
+
 /// A JSON object of a file, and where in the file it is.
 package struct JSONFields {
     package let file: String
@@ -11,7 +13,7 @@ package struct JSONFields {
     package init(parsing bytes: UnsafeRawBufferPointer, file: String) throws(ModelFileError) {
         let value: JSONValue
         do {
-            value = try JSONReader.read(bytes)
+            value = try JSONParser.parse(bytes, of: "the file")
         } catch {
             throw ModelFileError(.malformed, file: file, problem: "not JSON: \(error.problem) at byte \(error.offset)")
         }
@@ -115,5 +117,21 @@ package struct JSONFields {
             objects.append(JSONFields(object, path: "\(path)\(key)[\(position)].", file: file))
         }
         return objects
+    }
+}
+
+extension JSONValue {
+    /// What the value is, for error messages.
+    package var summary: String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): "\(value)"
+        case .integer(let value): "\(value)"
+        case .unsigned(let value): "\(value)"
+        case .double(let value): "\(value)"
+        case .string(let text): quoted(text)
+        case .array(let values): "a list of \(values.count)"
+        case .object(let object): "an object of \(object.count) members"
+        }
     }
 }

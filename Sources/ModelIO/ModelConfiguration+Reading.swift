@@ -1,6 +1,8 @@
 // config.json, with Llama's keys and those of CoLM. What it asks for and this server does not do is refused here, by
 // name, rather than served wrongly. Keys that do not change the forward pass (`use_cache`, `architectures`) are ignored.
 
+import JSON
+
 extension ModelConfiguration {
     /// Name of the file in a model folder.
     public static let fileName = "config.json"

@@ -40,14 +40,3 @@ public struct ModelFileError: Error, Sendable, Hashable, CustomStringConvertible
         return text
     }
 }
-
-/// `name` in quotes, shortened when it is absurdly long, and without characters that would disturb a log line.
-/// Names come out of untrusted files and go into error messages.
-package func quoted(_ name: String) -> String {
-    var text = "\""
-    for scalar in name.unicodeScalars.prefix(120) {
-        text += scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
-    }
-    if name.unicodeScalars.dropFirst(120).first != nil { text += "..." }
-    return text + "\""
-}

@@ -1,5 +1,7 @@
 // A safetensors file, mapped and checked once; its tensors by name.
 
+import JSON
+
 /// An open safetensors file. Every tensor it lists lies inside the file, has the length its shape says, and shares no byte
 /// with another.
 ///
@@ -33,7 +35,7 @@ public final class SafetensorsFile: Sendable {
                 owner: mapping
             )
         }
-        // The JSON reader has refused duplicate names.
+        // The JSON parser has refused duplicate names.
         index = Dictionary(uniqueKeysWithValues: tensors.indices.map { (ExactKey(text: header.entries[$0].name), $0) })
     }
 

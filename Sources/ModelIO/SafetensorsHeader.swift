@@ -7,6 +7,8 @@
 //
 // Every number in here is a claim by whoever made the file. Nothing is allocated, added or multiplied on its word alone.
 
+import JSON
+
 /// The parsed and checked header of a safetensors file.
 struct SafetensorsHeader: Sendable {
     /// Where one tensor lies.
@@ -62,7 +64,7 @@ struct SafetensorsHeader: Sendable {
         }
         let members: [(key: String, value: JSONValue)]
         do {
-            members = try JSONReader.read(text).object?.members ?? []
+            members = try JSONParser.parse(text, of: "the header").object?.members ?? []
         } catch {
             throw ModelFileError(
                 .malformed,

@@ -1,6 +1,7 @@
 // Writing safetensors files: what this module reads, it can also make.
 
 import Glibc
+import JSON
 
 /// Collects tensors and writes them as one safetensors file.
 ///

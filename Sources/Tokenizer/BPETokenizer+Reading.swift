@@ -1,6 +1,7 @@
 // tokenizer.json, as the `tokenizers` package of Hugging Face writes it. Of its many models, normalizers and decoders this
 // reads the byte-level BPE family; anything that would change the ids and is not done here is refused by name.
 
+import JSON
 import ModelIO
 
 extension BPETokenizer {

@@ -1,5 +1,6 @@
 // The `pre_tokenizer` of a tokenizer.json: one step, or a sequence of steps that ends in `ByteLevel`.
 
+import JSON
 import ModelIO
 
 extension PreTokenizer {

@@ -1,5 +1,6 @@
 // The `post_processor` of a tokenizer.json: the special tokens that it puts around a text.
 
+import JSON
 import ModelIO
 
 enum TemplateReader {

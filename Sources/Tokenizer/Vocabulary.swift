@@ -1,6 +1,6 @@
 // The tokens by id: how each is spelled in the file and which bytes it stands for.
 
-import ModelIO
+import JSON
 
 /// All tokens, ids 0 to ``count``, without gaps.
 struct Vocabulary: Sendable {

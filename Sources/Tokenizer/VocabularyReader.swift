@@ -1,5 +1,6 @@
 // Gathers the tokens of a tokenizer.json: the model's vocabulary and merges, and the tokens added to it.
 
+import JSON
 import ModelIO
 
 struct VocabularyReader {

@@ -1,5 +1,6 @@
 import Core
 import HTTP1
+import JSON
 import Testing
 
 @testable import API

@@ -151,7 +151,8 @@ import Testing
         Refused(["chains": "4"], "chains", "is 4; expected a list"),
         Refused(["chains": "[2, \"4\", 2]"], "chains", "holds \"4\"; expected integers"),
         Refused(["rms_norm_eps": "-1"], "rms_norm_eps", "from 0 up"),
-        Refused(["rms_norm_eps": "1e400"], "rms_norm_eps", "a number"),
+        Refused(["rms_norm_eps": "1e300"], "rms_norm_eps", "a number"),
+        Refused(["rms_norm_eps": "\"1\""], "rms_norm_eps", "is \"1\"; expected a number"),
         Refused(["rope_theta": "0"], "rope_theta", "a positive number"),
         Refused(["rope_theta": nil], "rope_theta", "is missing"),
         Refused(["tie_word_embeddings": "1"], "tie_word_embeddings", "true or false"),
@@ -189,6 +190,13 @@ import Testing
         #expect(error.kind == .malformed && error.file == path)
     }
 
+    /// Such a number has no key in its error: it does not get past the JSON parser, which says where it stands.
+    @Test func refusesNumbersThatAreNotFinite() throws {
+        let error = try #require(throws: ModelFileError.self) { try Self.read(["rms_norm_eps": "1e400"]) }
+        #expect(error.kind == .malformed && error.file.hasSuffix("/config.json"))
+        #expect(error.problem.hasPrefix("not JSON: a number too large for 64 bits at byte "))
+    }
+
     /// Damage gives an error or a configuration whose sizes can all be computed: never a crash.
     @Test func damagedFilesNeverCrash() throws {
         let folder = try TemporaryFolder()
@@ -200,7 +208,7 @@ import Testing
             if round % 8 == 0 {
                 bytes.removeLast(Int.random(in: 1...bytes.count, using: &random))
             } else {
-                // Mostly another digit, so that damage gets past the JSON reader.
+                // Mostly another digit, so that damage gets past the JSON parser.
                 let digits = bytes.indices.filter { (0x30...0x39).contains(bytes[$0]) }
                 bytes[digits.randomElement(using: &random)!] =
                     round % 2 == 0

@@ -1,5 +1,6 @@
 import CZlib
 import Foundation
+import JSON
 import ModelIO
 import Testing
 import Tokenizer

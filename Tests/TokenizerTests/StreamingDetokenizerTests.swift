@@ -1,4 +1,4 @@
-import ModelIO
+import JSON
 import Testing
 
 @testable import Tokenizer

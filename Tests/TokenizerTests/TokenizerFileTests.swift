@@ -169,7 +169,7 @@ import Testing
             } else {
                 for _ in 0..<Int.random(in: 1...2, using: &random) {
                     let place = Int.random(in: 0..<bytes.count, using: &random)
-                    // Mostly what a file could hold, so that damage gets past the JSON reader.
+                    // Mostly what a file could hold, so that damage gets past the JSON parser.
                     bytes[place] =
                         round % 2 == 0
                         ? UInt8.random(in: 0x20...0x7E, using: &random)

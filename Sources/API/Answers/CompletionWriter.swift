@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// Writes the answers of one request: the JSON object, or the frames of an event stream.
 struct CompletionWriter: Sendable {

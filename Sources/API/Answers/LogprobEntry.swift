@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// One token's row in the four lists of a completion's `logprobs`.
 struct LogprobEntry: Sendable, Hashable {

@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// `GET /v1/models`: the model and its sizes, with what each is worth.
 extension ServedModel {

@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// What an answer cost, in tokens.
 struct Usage: Sendable, Hashable {

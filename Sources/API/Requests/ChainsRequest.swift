@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// How many chains a request asks for, from the three places where it can say so.
 ///

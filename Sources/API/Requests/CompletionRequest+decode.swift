@@ -1,4 +1,5 @@
 import Core
+import JSON
 
 /// What a completion's headers say beside its body.
 struct CompletionHeaders: Sendable, Hashable {
@@ -236,7 +237,7 @@ extension CompletionRequest {
             ("min_tokens", 0), ("priority", 0),
         ] {
             guard let value = fields[name] else { continue }
-            guard let number = value.realNumber else { throw RequestFields.wrong(name, "a number", value) }
+            guard let number = value.double else { throw RequestFields.wrong(name, "a number", value) }
             guard number == Double(neutral) else { throw .unsupported(name, value, neutral: "\(neutral)") }
         }
         if let value = fields["logit_bias"] {

@@ -1,15 +1,16 @@
 import Core
+import JSON
 
 /// The members of a request's JSON object, read by name and type. `null` reads as absent. Every error names the field,
 /// what was found and what would be right.
 struct RequestFields {
-    private let members: [String: JSONValue]
+    private let members: JSONObject
 
     /// - Throws: 400 when `body` is not one JSON object.
     init(body: [UInt8]) throws(APIError) {
         let value: JSONValue
         do {
-            value = try JSONParser.parse(body)
+            value = try JSONParser.parse(body, of: "the body")
         } catch {
             throw .invalid(
                 "The body is not valid JSON: \(error.problem), at line \(error.line), column \(error.column).",
@@ -22,13 +23,13 @@ struct RequestFields {
         self.init(members)
     }
 
-    init(_ members: [String: JSONValue]) {
+    init(_ members: JSONObject) {
         self.members = members
     }
 
     /// The value of a field, nil when absent or null.
     subscript(name: String) -> JSONValue? {
-        members[name].flatMap { $0 == .null ? nil : $0 }
+        members[name].flatMap { $0.isNull ? nil : $0 }
     }
 
     func bool(_ name: String) throws(APIError) -> Bool? {
@@ -57,7 +58,7 @@ struct RequestFields {
 
     func number(_ name: String, in range: ClosedRange<Double>) throws(APIError) -> Double? {
         guard let value = self[name] else { return nil }
-        guard let number = value.realNumber, range.contains(number) else {
+        guard let number = value.double, range.contains(number) else {
             throw Self.wrong(name, "a number from \(range.lowerBound) to \(range.upperBound)", value)
         }
         return number
@@ -70,7 +71,7 @@ struct RequestFields {
         return number.bitPattern
     }
 
-    func object(_ name: String) throws(APIError) -> [String: JSONValue]? {
+    func object(_ name: String) throws(APIError) -> JSONObject? {
         guard let value = self[name] else { return nil }
         guard case .object(let members) = value else { throw Self.wrong(name, "an object", value) }
         return members

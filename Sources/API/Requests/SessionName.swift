@@ -1,3 +1,5 @@
+import JSON
+
 /// The session of a request, from the body's `session_id` or the header `X-Session-Id`.
 enum SessionName {
     /// - Throws: 400 for a malformed name, and for two names in one request.

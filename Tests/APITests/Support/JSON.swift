@@ -1,6 +1,6 @@
 import Foundation
 
-/// A JSON document as Foundation reads it, to be walked by name and index: the API's own parser tests nothing here.
+/// A JSON document as Foundation reads it, to be walked by name and index: our own parser tests nothing here.
 struct JSON: CustomStringConvertible {
     let value: Any?
 
