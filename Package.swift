@@ -107,33 +107,45 @@ let package = Package(
         ),
 
         // MARK: Tests
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swiftSettings),
-        .testTarget(name: "ModelIOTests", dependencies: ["ModelIO"], swiftSettings: swiftSettings),
+        // Seeded random numbers, and a raw socket client with a timeout on every wait.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(name: "ModelIOTests", dependencies: ["ModelIO", "TestSupport"], swiftSettings: swiftSettings),
         // zlib: compressed fixtures.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(
             name: "TokenizerTests",
-            dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer"],
+            dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
-        .testTarget(name: "KVCacheTests", dependencies: ["KVCache", "Tensor"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVCacheTests",
+            dependencies: ["KVCache", "Tensor", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "ModelTests",
             dependencies: ["Model", "ModelIO", "KVCache", "Tensor", "Core"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
-        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "Core"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "EngineTests",
-            dependencies: ["Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling"],
+            name: "SchedulingTests",
+            dependencies: ["Scheduling", "Core", "TestSupport"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swiftSettings),
-        // A raw socket client for tests, with a timeout on every wait.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
-        .testTarget(name: "APITests", dependencies: ["API", "Core", "HTTP1", "JSON"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "APITests",
+            dependencies: ["API", "Core", "HTTP1", "JSON", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "ServerConfigTests",
             dependencies: ["ServerConfig", "Core"],

@@ -1,6 +1,7 @@
 import Core
 import HTTP1
 import JSON
+import TestSupport
 import Testing
 
 @testable import API

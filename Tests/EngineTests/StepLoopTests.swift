@@ -3,6 +3,7 @@ import Dispatch
 import KVCache
 import Model
 import Scheduling
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -254,7 +255,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
 
     /// Random requests, sessions and cancellations over a small pool: every finished answer is right, nothing leaks.
     @Test(arguments: [1, 2, 3, 4]) func randomTraffic(seed: UInt64) {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var bench = Bench(blocks: 24, running: 5, queued: 6, stepTokens: 20, sessions: 4)
         var open: [(id: RequestID, prompt: [TokenID], max: Int, chains: Int, log: EventLog)] = []
         var checked = 0
@@ -290,18 +291,5 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
         bench.step()
         #expect(checked > 150)
         #expect(bench.pool.usedBlocks == 0)
-    }
-}
-
-/// A seeded generator, so that a failing case can be run again.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,4 +1,5 @@
 import HTTP1
+import TestSupport
 import Testing
 
 @Suite struct RequestParserTests {
@@ -87,7 +88,7 @@ import Testing
     }
 
     @Test func isTheSameInRandomPieces() {
-        var generator = SeededGenerator(state: 1)
+        var generator = SeededGenerator(seed: 1)
         let whole = Transcript(bytes)
         for _ in 0..<300 {
             var pieces: [ArraySlice<UInt8>] = []

@@ -1,5 +1,6 @@
 // The bookkeeping of blocks against a naive model, as values.
 
+import TestSupport
 import Testing
 
 @testable import KVCache
@@ -93,7 +94,7 @@ import Testing
     /// Random operations on several tables, each mirrored in a model that keeps the tokens themselves.
     @Test(arguments: 0..<20)
     func randomOperationsNeitherLeakNorFreeTwice(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let blocks = 24, blockTokens = 16
         var ledger = BlockLedger(blocks: blocks, blockTokens: blockTokens)
         var tables: [BlockTable] = []
@@ -152,18 +153,5 @@ import Testing
             #expect(owners == (0..<blocks).map { ledger.references(to: BlockID($0)) })
             #expect(ledger.usedCount == owners.count { $0 > 0 })
         }
-    }
-}
-
-/// A seeded generator, so that a failure can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

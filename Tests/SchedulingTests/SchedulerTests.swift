@@ -1,5 +1,6 @@
 import Core
 import Scheduling
+import TestSupport
 import Testing
 
 private let start = ContinuousClock.now
@@ -161,7 +162,7 @@ private func request(
 
     /// Random traffic: every request gets exactly its tokens, in order, within the limits, and nothing leaks.
     @Test(arguments: [UInt64(1), 2, 3]) func randomTrafficServesEveryToken(seed: UInt64) throws {
-        var generator = SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var scheduler = makeScheduler(running: 5, queued: 8, stepTokens: 24, poolBlocks: 12)
         var goals: [RequestID: (prompt: Int, max: Int)] = [:]
         var computed: [RequestID: Int] = [:]
@@ -211,18 +212,5 @@ private func request(
         try scheduler.enqueue(request("whole", prompt: 12 * 16, max: 1))
         let last = scheduler.admit(now: start)
         #expect(last.count == 1)
-    }
-}
-
-/// A seeded generator, so that a failing case can be run again.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
