@@ -7,11 +7,13 @@ import Glibc
 /// The normaliser is summed in Double in the order of ids, so an entry is the same number bit for bit wherever it is
 /// reported.
 public func tokenLogprobs(_ logits: UnsafeBufferPointer<Float>, chosen: TokenID, count: Int) -> TokenLogprobs {
-    let highest = Double(logits[Int(greedyToken(logits))])
-    let mass = logits.reduce(0.0) { $0 + exp(Double($1) - highest) }
-    let normaliser = highest + log(mass)
+    let highest = logits[Int(greedyToken(logits))]
+    var mass = 0.0
+    // Each term in Float, a third of the time; the sum of many in Double.
+    for logit in logits { mass += Double(exp(logit - highest)) }
+    let normaliser = log(mass)
     func entry(_ id: TokenID) -> TokenLogprobs.Entry {
-        .init(id: id, logprob: Float(Double(logits[Int(id)]) - normaliser))
+        .init(id: id, logprob: Float(Double(logits[Int(id)] - highest) - normaliser))
     }
     return TokenLogprobs(chosen: entry(chosen), top: likeliest(logits, count: count).map(entry))
 }
