@@ -53,7 +53,7 @@ train: $(VENV)/ready ## Train the bundled model again: make train TEXT="train.tx
 	@test -n "$(TEXT)" || { echo 'Give the training text: make train TEXT="a.txt.xz b.txt.xz" (docs/training.md)' >&2; exit 2; }
 	$(VENV)/bin/python -m colm.train $(TEXT)
 
-eval: build ## Loss and perplexity per chain count: make eval TEXT=valid.txt.xz
+eval: build ## Loss and perplexity per chain count: make eval TEXT=valid.txt
 	@test -n "$(TEXT)" || { echo 'Give a text to evaluate on: make eval TEXT=valid.txt' >&2; exit 2; }
 	$(CATENA) eval --model $(MODEL) $(TEXT)
 

@@ -48,8 +48,13 @@ struct Evaluate: ParsableCommand {
             )
         }
         let text = try readText()
-        var tokens = try arguments.openTokenizer().encode(text, addSpecial: false)
-        if let limit { tokens = Array(tokens.prefix(limit)) }
+        let tokenizer = try arguments.openTokenizer()
+        var tokens = try tokenizer.encode(text, addSpecial: false)
+        var bytes = text.utf8.count
+        if let limit, limit < tokens.count {
+            tokens = Array(tokens.prefix(limit))
+            bytes = try tokenizer.decode(tokens, skipSpecial: false).utf8.count
+        }
         guard tokens.count >= 2 else { throw ValidationError("\(file) has fewer than two tokens: nothing to predict.") }
 
         let model = try arguments.makeModel(checkpoint, maxRows: Evaluation.rowsPerPass)
@@ -60,7 +65,7 @@ struct Evaluate: ParsableCommand {
             results.append(evaluation.measure(tokens, chains: count) { bar.update(index * tokens.count + $0) })
         }
         bar.finish()
-        print(json ? Self.json(results) : Self.table(results, bytes: text.utf8.count))
+        print(json ? Self.json(results) : Self.table(results, bytes: bytes))
     }
 
     private func chainCounts(available: Int) throws -> [Int] {

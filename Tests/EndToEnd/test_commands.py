@@ -59,6 +59,14 @@ def test_eval_falls_from_chain_to_chain_on_a_repeated_text() -> None:
     assert table[1].split()[1] == f"{results[1]['loss']:.4f}"
 
 
+def test_eval_of_a_part_is_the_eval_of_that_part() -> None:
+    part = catena("eval", "-", "--model", MODEL, "--chains", "1", "--limit", "40", stdin=TEXT).stdout.splitlines()
+    chains, loss, _, bits, tokens = part[1].split()
+    assert (chains, tokens) == ("1", "39")
+    # Forty tokens of this text have three to five bytes each: bits per byte follow the part, not the whole text.
+    assert float(loss) / 0.6931 / 5.5 < float(bits) < float(loss) / 0.6931 / 2
+
+
 def test_inspect_counts_what_is_there() -> None:
     text = catena("inspect", MODEL).stdout
     config = json.loads((MODEL / "config.json").read_text())

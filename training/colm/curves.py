@@ -24,9 +24,11 @@ def draw_curves(run: Path, smoothing: float = 0.95) -> Path:
             smooth.append(mean)
         (line,) = axes.plot([entry["tokens"] for entry in train], smooth, label=f"{k + 1} chains")
         points = [(entry["tokens"], entry["chains"][k]["loss"]) for entry in valid]
-        axes.plot(*zip(*points, strict=True), "o", color=line.get_color()) if points else None
+        if points:
+            axes.plot(*zip(*points, strict=True), "o", color=line.get_color())
     axes.set(xlabel="tokens", ylabel="loss (nats a token); dots: validation", title=run.name)
-    axes.legend()
+    if train:
+        axes.legend()
     axes.grid(alpha=0.3)
     path = run / "curves.png"
     figure.savefig(path, dpi=110, bbox_inches="tight")
