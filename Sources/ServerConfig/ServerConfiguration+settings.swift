@@ -5,7 +5,7 @@ extension ServerConfiguration {
     private static let count = 1...1_000_000
 
     static let settings: [Setting] = [
-        Setting("server.host", \.server.host, .text("an address or a host's name")),
+        Setting("server.host", \.server.host, .text("a numeric address or localhost")),
         Setting("server.port", \.server.port, .integer(0...65535)),
         Setting("server.unix_socket", \.server.unixSocket, .optional(.text("a path"), none: "null")),
 

@@ -23,7 +23,8 @@ public struct ServerConfiguration: Sendable, Hashable {
 
     /// Where the server listens.
     public struct Server: Sendable, Hashable {
-        /// The address to listen on, IPv4 or IPv6, or a name. `0.0.0.0` and `::` are all addresses of the machine.
+        /// The numeric IPv4 or IPv6 address to listen on, or `localhost`. `0.0.0.0` and `::` are all addresses of the
+        /// machine.
         public var host = "127.0.0.1"
         /// The TCP port. 0 lets the system choose one.
         public var port = 8080
@@ -165,7 +166,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var prompts = 64
         /// `n`: answers to one prompt.
         public var n = 16
-        /// Answers in all: prompts times `n`. Never more than requests may run and wait, as they could not all be taken.
+        /// Answers in all: prompts times `n`. Never more than requests may run and wait, as they could not all be
+        /// taken.
         public var choices = 128
         /// Stop strings.
         public var stops = 16

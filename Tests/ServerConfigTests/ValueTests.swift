@@ -67,9 +67,9 @@ import Testing
         ("server: {port: [80]}", "1:16: server.port must be an integer from 0 to 65535; got a list."),
         ("server: {port: {a: 1}}", "1:16: server.port must be an integer from 0 to 65535; got a section."),
         ("server:\n  port:\n", "2:8: server.port must be an integer from 0 to 65535; got null."),
-        ("server: {host: 127}", "1:16: server.host must be an address or a host's name; got 127."),
-        ("server: {host: true}", "1:16: server.host must be an address or a host's name; got true."),
-        ("server: {host: \"\"}", "1:16: server.host must be an address or a host's name; got the text \"\"."),
+        ("server: {host: 127}", "1:16: server.host must be a numeric address or localhost; got 127."),
+        ("server: {host: true}", "1:16: server.host must be a numeric address or localhost; got true."),
+        ("server: {host: \"\"}", "1:16: server.host must be a numeric address or localhost; got the text \"\"."),
         ("model: {accept_any_model: yes}", "1:27: model.accept_any_model must be true or false; got yes."),
         (
             "model: {default_chains: 3-1}",
