@@ -8,6 +8,9 @@ final class Scratch {
     let hidden: AlignedBuffer<Float>
     /// `[rows, D]`, normed; then what attention answers.
     let normed: AlignedBuffer<Float>
+    /// `normed`, or the gated activations, in the form that the next product takes; unused for f32.
+    let prepared: AlignedBuffer<UInt8>
+    let preparedGate: AlignedBuffer<UInt8>
     /// `[rows, D]`
     let query: AlignedBuffer<Float>
     /// `[rows, H_kv * headSize]` each.
@@ -36,6 +39,8 @@ final class Scratch {
     init(_ shape: ModelShape, rows: Int, workers: Int, panel: Int) {
         hidden = AlignedBuffer(count: rows * shape.width)
         normed = AlignedBuffer(count: rows * shape.width)
+        prepared = AlignedBuffer(count: rows * Self.preparedStride(shape.width))
+        preparedGate = AlignedBuffer(count: rows * Self.preparedStride(shape.inner))
         query = AlignedBuffer(count: rows * shape.width)
         key = AlignedBuffer(count: rows * shape.kvWidth)
         value = AlignedBuffer(count: rows * shape.kvWidth)
@@ -48,6 +53,13 @@ final class Scratch {
         panels = AlignedBuffer(count: workers * panel)
         logitsCapacity = 64
         logits = AlignedBuffer(count: logitsCapacity * shape.vocabularySize)
+    }
+
+    /// Bytes from one row to the next of `width` prepared numbers, in any form but f32: a multiple of a cache line, though not of
+    /// a page, so that the rows of a tile do not fall into the same places of the cache.
+    static func preparedStride(_ width: Int) -> Int {
+        let bytes = (2 * width + 127) / 64 * 64
+        return bytes.isMultiple(of: 4096) ? bytes + 64 : bytes
     }
 
     /// Makes room for sequences of `count` positions, `most` at the most ever. What depends on the length grows with the longest
