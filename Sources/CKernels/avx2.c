@@ -12,6 +12,8 @@
 #define TILE_OUTPUTS 2
 #define PAIR_OUTPUTS 2
 #define SLIM_OUTPUTS 4
+#define ATTENTION_TILE 3
+#define ATTENTION_GROUPS 2
 #include "kernels.h"
 
 #pragma clang attribute pop

@@ -12,6 +12,8 @@
 #define TILE_OUTPUTS 4
 #define PAIR_OUTPUTS 8
 #define SLIM_OUTPUTS 8
+#define ATTENTION_TILE 6
+#define ATTENTION_GROUPS 4
 #include "kernels.h"
 
 #pragma clang attribute pop
