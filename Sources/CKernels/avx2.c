@@ -18,6 +18,8 @@
 #define PAIR_ROWS 1
 #define INTEGER_TILE_ROWS 3
 #define INTEGER_PAIR_ROWS 0
+#define ATTENTION_TILE 3
+#define ATTENTION_GROUPS 2
 #include "kernels.h"
 
 #pragma clang attribute pop

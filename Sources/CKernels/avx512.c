@@ -18,6 +18,8 @@
 #define PAIR_ROWS 3
 #define INTEGER_TILE_ROWS 6
 #define INTEGER_PAIR_ROWS 3
+#define ATTENTION_TILE 6
+#define ATTENTION_GROUPS 4
 #include "kernels.h"
 
 #pragma clang attribute pop

@@ -140,39 +140,6 @@ extension ForwardPass {
         }
     }
 
-    /// normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own.
-    private func mixValues(layer: Int, isLast: Bool) {
-        let active = plan.rows(chain: 1, last: isLast)
-        // A task is a KV head of one row, for all the row's query heads that tile onto it.
-        var cost = 0
-        for place in 0..<active {
-            let row = plan.rows[plan.row(active: place, last: isLast)]
-            cost += (row.position + 1) * shape.heads[row.chains] * shape.headSize * 2
-        }
-        split.add(part: 0, count: active * shape.kvHeads, cost: cost / (active * shape.kvHeads))
-        split.run(on: pool) { _, tasks, _, worker in
-            plan.blocks.withUnsafeBufferPointer { blocks in
-                for task in tasks {
-                    let (place, head) = task.quotientAndRemainder(dividingBy: shape.kvHeads)
-                    let index = plan.row(active: place, last: isLast)
-                    let row = plan.rows[index]
-                    let offset = index * shape.width + head * shape.headSize
-                    kernels.attention(
-                        query: scratch.query.pointer + offset,
-                        output: scratch.normed.pointer + offset,
-                        headStride: shape.kvWidth,
-                        heads: shape.heads[row.chains] / shape.kvHeads,
-                        headSize: shape.headSize,
-                        context: row.position + 1,
-                        cache: cache.head(head, layer: layer),
-                        blockTable: blocks.baseAddress! + row.table,
-                        scores: scratch.scores.pointer + worker * scratch.scoresPerWorker
-                    )
-                }
-            }
-        }
-    }
-
     /// The gated activation of some outputs of one chain: both products, silu and the down product's form of it, while they
     /// are in the cache.
     private func gate(

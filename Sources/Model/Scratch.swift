@@ -19,9 +19,11 @@ final class Scratch {
     /// `[rows, F]` each.
     let gate: AlignedBuffer<Float>
     let up: AlignedBuffer<Float>
-    /// `[workers, scoresPerWorker]`
-    private(set) var scores = AlignedBuffer<Float>(count: 0)
-    private(set) var scoresPerWorker = 0
+    /// `[workers, attentionPerWorker]`
+    let attention: AlignedBuffer<Float>
+    let attentionPerWorker: Int
+    /// What attention works on, made anew for every layer.
+    var attentionRuns: [AttentionRun] = []
     private(set) var rotary: RotaryTable
     private var positions = 0
     /// `[workers, panelPerWorker]`, f32 weights for OpenBLAS.
@@ -30,10 +32,6 @@ final class Scratch {
     /// `[logitsCapacity, V]`
     private(set) var logits: AlignedBuffer<Float>
     private(set) var logitsCapacity: Int
-
-    private let workers: Int
-    /// Query heads that tile onto one KV head.
-    private let tiledHeads: Int
 
     /// - Parameter panel: f32 weights that OpenBLAS gets at a time, 0 without it
     init(_ shape: ModelShape, rows: Int, workers: Int, panel: Int) {
@@ -47,8 +45,8 @@ final class Scratch {
         gate = AlignedBuffer(count: rows * shape.inner)
         up = AlignedBuffer(count: rows * shape.inner)
         rotary = RotaryTable(headSize: shape.headSize, theta: shape.ropeTheta)
-        tiledHeads = shape.heads[shape.chains] / shape.kvHeads
-        self.workers = workers
+        attentionPerWorker = Kernels.attentionScratch(headSize: shape.headSize)
+        attention = AlignedBuffer(count: workers * attentionPerWorker)
         panelPerWorker = panel
         panels = AlignedBuffer(count: workers * panel)
         logitsCapacity = 64
@@ -68,9 +66,6 @@ final class Scratch {
         guard count > positions else { return }
         positions = min(max(count, 2 * positions, 256), most)
         rotary.fill(positions: positions)
-        let group = Kernels.tokenGroup
-        scoresPerWorker = tiledHeads * ((positions + group - 1) / group * group)
-        scores = AlignedBuffer(count: workers * scoresPerWorker)
     }
 
     /// Makes room for `rows` rows of logits. More than a batch of decoded tokens has is asked for only when the logits of

@@ -2,37 +2,6 @@
 
 import CKernels
 
-/// One KV head of one layer in a pool of blocks: where its keys and values are in every block.
-public struct PagedHead {
-    /// First byte of block 0.
-    public var blocks: UnsafeRawPointer
-    public var blockBytes: Int
-    /// A multiple of ``Kernels/tokenGroup``.
-    public var blockTokens: Int
-    /// f32 or bf16.
-    public var type: ElementType
-    /// Bytes from a block's start to the head's keys, `[blockTokens / 16][headSize][16]`.
-    public var keyOffset: Int
-    /// Bytes from a block's start to the head's values, `[blockTokens][headSize]`.
-    public var valueOffset: Int
-
-    public init(
-        blocks: UnsafeRawPointer,
-        blockBytes: Int,
-        blockTokens: Int,
-        type: ElementType,
-        keyOffset: Int,
-        valueOffset: Int
-    ) {
-        self.blocks = blocks
-        self.blockBytes = blockBytes
-        self.blockTokens = blockTokens
-        self.type = type
-        self.keyOffset = keyOffset
-        self.valueOffset = valueOffset
-    }
-}
-
 /// A set of kernels: the processor's best, or one by name so that tests can compare them.
 ///
 /// All kernels are row-invariant: an output depends on its own row, the weights and its own context only. `avx2` and
@@ -41,7 +10,7 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
     /// Keys lie transposed in groups of this many tokens, one token a vector lane.
     public static let tokenGroup = Int(CK_TOKEN_GROUP)
 
-    private let table: UnsafePointer<ck_kernels>
+    let table: UnsafePointer<ck_kernels>
 
     /// The best of this processor, or what the environment variable `CATENA_CPU` names
     /// (`avx512bf16`, `avx512`, `avx2`, `portable` or `scalar`).
@@ -178,46 +147,6 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         headSize: Int
     ) {
         table.pointee.store_kv(keys, values, type.cValue, slot, key, value, headSize)
-    }
-
-    /// Attention of one token over positions `0..<context`, for the query heads that tile onto one KV head:
-    /// `softmax(q K^T / sqrt(headSize)) V`.
-    ///
-    /// - Parameters:
-    ///   - query: the first of the heads, `[headSize]`, RoPE applied; the next are `headStride` floats further on
-    ///   - output: where the first head's result goes; heads lie as in `query`
-    ///   - blockTable: the blocks of the sequence, in order, at least `context / blockTokens` of them
-    ///   - scores: scratch of `heads * (context rounded up to 16)` floats
-    @inline(__always)
-    public func attention(
-        query: UnsafePointer<Float>,
-        output: UnsafeMutablePointer<Float>,
-        headStride: Int,
-        heads: Int,
-        headSize: Int,
-        context: Int,
-        cache: PagedHead,
-        blockTable: UnsafePointer<Int32>,
-        scores: UnsafeMutablePointer<Float>
-    ) {
-        var arguments = ck_attention(
-            query: query,
-            output: output,
-            head_stride: headStride,
-            heads: Int32(heads),
-            head_dim: Int32(headSize),
-            context: Int32(context),
-            scale: 1 / Float(headSize).squareRoot(),
-            blocks: cache.blocks.assumingMemoryBound(to: CChar.self),
-            block_bytes: cache.blockBytes,
-            block_table: blockTable,
-            block_tokens: Int32(cache.blockTokens),
-            dtype: cache.type.cValue,
-            key_offset: cache.keyOffset,
-            value_offset: cache.valueOffset,
-            scores: scores
-        )
-        table.pointee.attention(&arguments)
     }
 
     /// `y[i] = e^x[i]` within 2 units in the last place; 0 below -87.3, `e^88` above 88.

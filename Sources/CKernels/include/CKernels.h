@@ -63,14 +63,20 @@ typedef struct ck_group {
 /// Tokens in a group of the KV cache: keys lie transposed in groups of 16, one token a lane.
 enum { CK_TOKEN_GROUP = 16 };
 
-/// Attention of one token over its context, for the query heads that tile onto one KV head.
+/// Sizes of attention's scratch: queries that are computed together, and room for the scores of one of them.
+enum { CK_ATTENTION_QUERIES = 24, CK_ATTENTION_SCORES = 256 + 16 };
+
+/// Attention of a run of rows, consecutive tokens of one sequence, over their contexts, for the query heads that tile onto
+/// one KV head.
 typedef struct ck_attention {
-    const float *query;           ///< first query head, [head_dim], RoPE applied
-    float *output;                ///< where its result goes, [head_dim]; heads lie as those of `query`
+    const float *query;           ///< first row's first query head, [head_dim], RoPE applied
+    float *output;                ///< where its result goes, [head_dim]; rows and heads lie as those of `query`
+    ptrdiff_t row_stride;         ///< floats from one row to the next
     ptrdiff_t head_stride;        ///< floats from one tiled head to the next (kv_heads * head_dim)
+    int32_t rows;
     int32_t heads;                ///< query heads tiled onto this KV head
-    int32_t head_dim;
-    int32_t context;              ///< positions to attend to, 0 ..< context
+    int32_t head_dim;             ///< even
+    int32_t context;              ///< the first row attends to positions 0 ..< context, the next to one more, ...
     float scale;                  ///< 1 / sqrt(head_dim)
     const char *blocks;           ///< first byte of the block pool
     ptrdiff_t block_bytes;        ///< bytes of one block
@@ -79,7 +85,7 @@ typedef struct ck_attention {
     ck_dtype dtype;               ///< CK_F32 or CK_BF16
     ptrdiff_t key_offset;         ///< bytes from a block's start to this head's keys, [block_tokens/16][head_dim][16]
     ptrdiff_t value_offset;       ///< bytes from a block's start to this head's values, [block_tokens][head_dim]
-    float *scores;                ///< scratch, heads * round_up(context, 16) floats
+    float *scratch;               ///< CK_ATTENTION_QUERIES * (head_dim + CK_ATTENTION_SCORES) floats
 } ck_attention;
 
 /// One compiled set of kernels.
