@@ -12,7 +12,7 @@ enum { HALF = CK_PANEL / 2, MAX_TILE = 24 };
 
 /// Decoding reads each weight once from memory. The processor foresees a panel's run but stops at the end of a page: asking
 /// this far ahead carries it over.
-enum { AHEAD = 2048 };
+enum { WEIGHTS_AHEAD = 2048 };
 
 /// Where half panel `h` has its `bytes` of one step: 0 and 1 are of the panel at `w`, 2 and 3 of the next.
 INLINE const char *half(const char *w, ptrdiff_t panel, int h, ptrdiff_t bytes) {
@@ -50,7 +50,7 @@ INLINE void tile_f32(const int R, const int S, const int H, const ck_format form
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
                 pairs[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
-                if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + AHEAD);
+                if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -74,7 +74,7 @@ INLINE void tile_f32(const int R, const int S, const int H, const ck_format form
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
                 weight[h] = load_as(half(w, panel, S + h, bytes), 0, dtype);
-                if (R < 12) __builtin_prefetch(half(w, panel, S + h, bytes) + AHEAD);
+                if (R < 12) __builtin_prefetch(half(w, panel, S + h, bytes) + WEIGHTS_AHEAD);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -100,7 +100,7 @@ INLINE void tile_bf16(const int R, const int S, const int H, float *y, ptrdiff_t
 #pragma clang loop unroll(full)
         for (int h = 0; h < H; h++) {
             weight[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
-            if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + AHEAD);
+            if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
         }
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
@@ -147,7 +147,7 @@ INLINE void tile_int(const int R, const int S, const int H, const ck_format form
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
                 weight[h] = *(const v16u_any *)half(data, panel, S + h, HALF * 4);
-                if (R < 12) __builtin_prefetch(half(data, panel, S + h, HALF * 4) + AHEAD);
+                if (R < 12) __builtin_prefetch(half(data, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
