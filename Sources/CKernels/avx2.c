@@ -2,16 +2,24 @@
 
 #if defined(__x86_64__)
 
+#include <immintrin.h>
+
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define KERNELS ck_kernels_avx2
 #define KERNELS_NAME "avx2"
 #define CK_HAS_FMA 1
 #define CK_HAS_F16 1
-#define TILE_ROWS 3
-#define TILE_OUTPUTS 2
-#define PAIR_OUTPUTS 2
-#define SLIM_OUTPUTS 4
+#define CK_HAS_AVX2 1
+#define CK_HAS_VNNI 0
+#define CK_HAS_BF16_DOT 0
+#define TILE_ROWS 6
+#define TILE_HALVES 1
+#define PAIR_ROWS 1
+#define INTEGER_TILE_ROWS 3
+#define INTEGER_PAIR_ROWS 0
+#define ATTENTION_TILE 3
+#define ATTENTION_GROUPS 2
 #include "kernels.h"
 
 #pragma clang attribute pop

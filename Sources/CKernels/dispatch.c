@@ -7,6 +7,7 @@
 
 extern const ck_kernels ck_kernels_portable;
 #if defined(__x86_64__)
+extern const ck_kernels ck_kernels_avx512bf16;
 extern const ck_kernels ck_kernels_avx512;
 extern const ck_kernels ck_kernels_avx2;
 #endif
@@ -15,7 +16,10 @@ const ck_kernels *ck_kernels_named(const char *name) {
 #if defined(__x86_64__)
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vnni");
+    int bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+    if (strcmp(name, "avx512bf16") == 0) return bf16 ? &ck_kernels_avx512bf16 : NULL;
     if (strcmp(name, "avx512") == 0) return avx512 ? &ck_kernels_avx512 : NULL;
     if (strcmp(name, "avx2") == 0) return avx2 ? &ck_kernels_avx2 : NULL;
 #endif
@@ -26,7 +30,7 @@ const ck_kernels *ck_kernels_named(const char *name) {
 static const ck_kernels *active;
 
 static void decide(void) {
-    const char *names[] = {getenv("CATENA_CPU"), "avx512", "avx2", "portable"};
+    const char *names[] = {getenv("CATENA_CPU"), "avx512bf16", "avx512", "avx2", "portable"};
     for (size_t i = 0; active == NULL && i < sizeof names / sizeof names[0]; i++) {
         if (names[i] != NULL) active = ck_kernels_named(names[i]);
     }
@@ -54,4 +58,11 @@ uint16_t ck_f16_from_float(float x) {
     }
     bits += 0xfff + (bits >> 13 & 1);
     return sign | (uint16_t)((bits - 0x38000000) >> 13);
+}
+
+uint16_t ck_bf16_from_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);  // rounding could make a NaN infinite
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }

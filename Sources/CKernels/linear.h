@@ -1,153 +1,251 @@
-// y = x W^T for few to many rows: register tiles of R x O elements, one 16-lane accumulator each.
+// y = x W^T over packed weights: register tiles of R rows x H half panels.
 //
-// Enough accumulators hide the latency of the multiply-add; a weight is loaded once for all rows of a tile, an activation
-// once for all outputs of it. The reduction runs along the inputs, the layout that weights have on disk, so nothing is
-// packed and a mapped file is used as it lies.
+// A lane is an output, so nothing is summed across lanes and an output's sum runs over the inputs in one order, by one
+// accumulator, whatever tile it is computed in: that is what makes a row's bits its own. A tile has enough accumulators to
+// hide the latency of the multiply-add; weights are loaded once for all rows of a tile, an activation once for its halves.
+// Few rows take two panels side by side (H = 4), as one row's two accumulators would wait for each other.
 //
-// The including file says how many accumulators its registers hold: TILE_ROWS x TILE_OUTPUTS elements, or one row x
-// SLIM_OUTPUTS, two x PAIR_OUTPUTS.
+// The including file says what its registers hold: TILE_ROWS x TILE_HALVES accumulators for many rows, up to PAIR_ROWS x 4
+// for few; INTEGER_TILE_ROWS and INTEGER_PAIR_ROWS where a second set of accumulators sums integers.
 
-enum { MAX_TILE = 24 };
+enum { HALF = CK_PANEL / 2, MAX_TILE = 24 };
 
-/// From this many rows on, 16-bit weights are first expanded to f32, a panel of them that fits the second-level cache:
-/// expanding costs two instructions per 16 weights and tile of rows, a panel pays them once. Expanding is exact, so the
-/// results are the same bits.
-enum { EXPAND_ROWS = 3 * TILE_ROWS, PANEL_FLOATS = 16384 };
+/// Decoding reads each weight once from memory. The processor foresees a panel's run but stops at the end of a page: asking
+/// this far ahead carries it over.
+enum { WEIGHTS_AHEAD = 2048 };
 
-/// A tile reads as many short runs as it has outputs, which the processor does not foresee. So the first rows to meet the
-/// weights ask for the next tile's, if a tile is small enough to wait in the first-level cache: from 7 to 10 GB/s where
-/// plain reading gave 11. Longer rows of weights are streams that it does foresee.
-enum { PREFETCH_BYTES = 8192 };
+/// Where half panel `h` has its `bytes` of one step: 0 and 1 are of the panel at `w`, 2 and 3 of the next.
+INLINE const char *half(const char *w, ptrdiff_t panel, int h, ptrdiff_t bytes) {
+    return w + (h / 2) * panel + (h % 2) * bytes;
+}
 
-INLINE void linear_tile(const int R, const int O, const ck_dtype dtype, float *y, ptrdiff_t ys, const float *x,
-                        ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, int accumulate, int prefetch) {
-    v16 acc[MAX_TILE];
-#pragma clang loop unroll(full)
-    for (int a = 0; a < R * O; a++) acc[a] = splat(0.0f);
-
-    ptrdiff_t i = 0;
-    const int step = O * 16 * (int)dtype_bytes(dtype);
-    const char *next = w + O * ws;  // the next tile's weights, which follow this one's
-    for (; i + 16 <= n; i += 16) {
-        if (prefetch) {
-#pragma clang loop unroll(full)
-            for (int line = 0; line < step; line += 64) __builtin_prefetch(next + line);
-            next += step;
-        }
-        v16 weight[8];
-#pragma clang loop unroll(full)
-        for (int o = 0; o < O; o++) weight[o] = load_as(w + o * ws, i, dtype);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) {
-            v16 activation = load(x + r * xs + i);
-#pragma clang loop unroll(full)
-            for (int o = 0; o < O; o++) acc[r * O + o] = FMA(activation, weight[o], acc[r * O + o]);
-        }
-    }
-    if (i < n) {
-        v16 weight[8];
-#pragma clang loop unroll(full)
-        for (int o = 0; o < O; o++) weight[o] = load_tail(w + o * ws, i, n - i, dtype);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) {
-            v16 activation = load_tail(x + r * xs, i, n - i, CK_F32);
-#pragma clang loop unroll(full)
-            for (int o = 0; o < O; o++) acc[r * O + o] = FMA(activation, weight[o], acc[r * O + o]);
-        }
-    }
-
+/// Adds to `y`, or writes, what a tile has summed. The last panel's padding is not written.
+INLINE void put(const int R, const int H, const v16 *acc, float *y, ptrdiff_t ys, ptrdiff_t outputs, int accumulate) {
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++) {
-        float *out = y + r * ys;
 #pragma clang loop unroll(full)
-        for (int o = 0; o < O % 4; o++) {
-            float s = sum(acc[r * O + o]);
-            out[o] = accumulate ? out[o] + s : s;
-        }
-#pragma clang loop unroll(full)
-        for (int o = O % 4; o < O; o += 4) {
-            v4 s = sum4(acc[r * O + o], acc[r * O + o + 1], acc[r * O + o + 2], acc[r * O + o + 3]);
-            *(v4_any *)(out + o) = accumulate ? *(v4_any *)(out + o) + s : s;
+        for (int h = 0; h < H; h++) {
+            float *out = y + r * ys + h * HALF;
+            ptrdiff_t count = outputs - h * HALF;
+            v16 value = acc[r * H + h];
+            if (count >= HALF) {
+                store(out, accumulate ? load(out) + value : value);
+            } else if (count > 0) {
+                store_tail(out, accumulate ? load_tail(out, 0, count, CK_F32) + value : value, count);
+            }
         }
     }
 }
 
-/// R rows by all outputs of the panel: O at a time, then one at a time.
-INLINE void linear_stripe(const int R, const int O, const ck_dtype dtype, float *y, ptrdiff_t ys, const float *x,
-                          ptrdiff_t xs, const char *w, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate,
-                          int isFirst) {
-    int prefetch = isFirst && O * ws <= PREFETCH_BYTES;
-    ptrdiff_t o = 0;
-    for (; o + O <= outputs; o += O) linear_tile(R, O, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate, prefetch);
-    for (; o < outputs; o++) linear_tile(R, 1, dtype, y + o, ys, x, xs, w + o * ws, ws, n, accumulate, 0);
+/// f32 activations.
+INLINE void tile_f32(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
+                     const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    v16 acc[MAX_TILE];
+#pragma clang loop unroll(full)
+    for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
+    if (format == CK_PANEL_BF16) {
+        // Two inputs in a 32-bit lane: the first in its low half.
+        for (ptrdiff_t i = 0; i < n; i += 2, w += 2 * CK_PANEL * 2) {
+            v16u pairs[4];
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) {
+                pairs[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
+                if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+            }
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                v16 a = splat(((const float_any *)(x + r * xs))[i]);
+#pragma clang loop unroll(full)
+                for (int h = 0; h < H; h++) acc[r * H + h] = FMA(a, (v16)(pairs[h] << 16), acc[r * H + h]);
+            }
+            if (i + 1 == n) break;
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                v16 a = splat(((const float_any *)(x + r * xs))[i + 1]);
+#pragma clang loop unroll(full)
+                for (int h = 0; h < H; h++) acc[r * H + h] = FMA(a, (v16)(pairs[h] & 0xffff0000u), acc[r * H + h]);
+            }
+        }
+    } else {
+        const ck_dtype dtype = format == CK_PANEL_F32 ? CK_F32 : CK_F16;
+        const ptrdiff_t bytes = HALF * (ptrdiff_t)dtype_bytes(dtype);
+        for (ptrdiff_t i = 0; i < n; i++, w += 2 * bytes) {
+            v16 weight[4];
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) {
+                weight[h] = load_as(half(w, panel, S + h, bytes), 0, dtype);
+                if (R < 12) __builtin_prefetch(half(w, panel, S + h, bytes) + WEIGHTS_AHEAD);
+            }
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                v16 a = splat(((const float_any *)(x + r * xs))[i]);
+#pragma clang loop unroll(full)
+                for (int h = 0; h < H; h++) acc[r * H + h] = FMA(a, weight[h], acc[r * H + h]);
+            }
+        }
+    }
+    put(R, H, acc, y, ys, outputs, accumulate);
 }
 
-/// All rows by all outputs of the panel. `w` and its stride `ws` count bytes.
-INLINE void linear_panel(const ck_dtype dtype, float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows,
-                         const char *w, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    ptrdiff_t r = 0;
-    for (; r + TILE_ROWS <= rows; r += TILE_ROWS) {
-        linear_stripe(TILE_ROWS, TILE_OUTPUTS, dtype, y + r * ys, ys, x + r * xs, xs, w, ws, n, outputs, accumulate,
-                      r == 0);
+#if CK_HAS_BF16_DOT
+/// bf16 activations: a lane multiplies two inputs at once.
+INLINE void tile_bf16(const int R, const int S, const int H, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs, const char *w,
+                      ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    v16 acc[MAX_TILE];
+#pragma clang loop unroll(full)
+    for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
+    ptrdiff_t pairs = n / 2;
+    for (ptrdiff_t i = 0; i < pairs; i++, w += CK_PANEL * 4) {
+        v16u weight[4];
+#pragma clang loop unroll(full)
+        for (int h = 0; h < H; h++) {
+            weight[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
+            if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+        }
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            uint32_t pair = ((const uint32_any *)(x + r * xs))[i];
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) acc[r * H + h] = dot_bf16(acc[r * H + h], weight[h], pair);
+        }
     }
-    y += r * ys;
-    x += r * xs;
-#define REST(R, O) case R: linear_stripe(R, O, dtype, y, ys, x, xs, w, ws, n, outputs, accumulate, r == 0); break
-    switch (rows - r) {
-        REST(1, SLIM_OUTPUTS);
-        REST(2, PAIR_OUTPUTS);
-#if TILE_ROWS > 3
-        REST(3, TILE_OUTPUTS);
-        REST(4, TILE_OUTPUTS);
-        REST(5, TILE_OUTPUTS);
+    if (n % 2) {  // the pair's second weight is padding
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            uint32_t pair = ((const uint16_any *)(x + r * xs))[n - 1];
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) {
+                v16u weight = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
+                acc[r * H + h] = dot_bf16(acc[r * H + h], weight, pair);
+            }
+        }
+    }
+    put(R, H, acc, y, ys, outputs, accumulate);
+}
 #endif
+
+/// Quantised activations and weights: exact integer sums in a group of inputs, then one f32 multiply-add a group.
+INLINE void tile_int(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
+                     const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    v16 acc[MAX_TILE];
+#pragma clang loop unroll(full)
+    for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
+    const ptrdiff_t scale_bytes = CK_PANEL * 2;
+    const ptrdiff_t group_bytes = scale_bytes + CK_GROUP * CK_PANEL / (format == CK_PANEL_INT8 ? 1 : 2);
+    for (ptrdiff_t g = 0; g < n / CK_GROUP; g++, w += group_bytes, x += sizeof(ck_group)) {
+        v16i sum[MAX_TILE];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            v16i start = start_of(format, ((const ck_group *)(x + r * xs))->sum);
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) sum[r * H + h] = start;
+        }
+        const char *data = w + scale_bytes;
+#pragma clang loop unroll_count(2)
+        for (int q = 0; q < (format == CK_PANEL_INT8 ? 8 : 4); q++, data += CK_PANEL * 4) {
+            v16u weight[4];
+#pragma clang loop unroll(full)
+            for (int h = 0; h < H; h++) {
+                weight[h] = *(const v16u_any *)half(data, panel, S + h, HALF * 4);
+                if (R < 12) __builtin_prefetch(half(data, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+            }
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                const uint32_any *four = (const uint32_any *)((const ck_group *)(x + r * xs))->q;
+#pragma clang loop unroll(full)
+                for (int h = 0; h < H; h++) {
+                    if (format == CK_PANEL_INT8) {
+                        sum[r * H + h] = dot_int8(sum[r * H + h], weight[h], four[q]);
+                    } else {
+                        sum[r * H + h] = dot_int4(sum[r * H + h], weight[h] & 0x0f0f0f0fu, four[2 * q]);
+                        sum[r * H + h] = dot_int4(sum[r * H + h], (weight[h] >> 4) & 0x0f0f0f0fu, four[2 * q + 1]);
+                    }
+                }
+            }
+        }
+#pragma clang loop unroll(full)
+        for (int h = 0; h < H; h++) {
+            v16 scale = load_as(half(w, panel, S + h, HALF * 2), 0, CK_F16);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                v16 both = scale * splat(((const ck_group *)(x + r * xs))->scale);
+                acc[r * H + h] = FMA(__builtin_convertvector(sum[r * H + h], v16), both, acc[r * H + h]);
+            }
+        }
+    }
+    put(R, H, acc, y, ys, outputs, accumulate);
+}
+
+INLINE void tile(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
+                 const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+#if CK_HAS_BF16_DOT
+    if (format == CK_PANEL_BF16) {
+        tile_bf16(R, S, H, y, ys, x, xs, w, panel, n, outputs, accumulate);
+        return;
+    }
+#endif
+    if (format == CK_PANEL_INT8 || format == CK_PANEL_INT4) {
+        tile_int(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+    } else {
+        tile_f32(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+    }
+}
+
+/// All rows by one panel, or by two side by side (H = 4).
+INLINE void stripe(const int T, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
+                   ptrdiff_t rows, const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    for (; rows >= T; rows -= T, y += T * ys, x += T * xs) {
+        tile(T, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+    }
+#define REST(R) case R: if (R < T) tile(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate); break
+    switch (rows) {
+        REST(1); REST(2); REST(3); REST(4); REST(5); REST(6); REST(7); REST(8); REST(9); REST(10); REST(11);
     }
 #undef REST
 }
 
-static void linear_f32(float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows, const char *w,
-                       ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    linear_panel(CK_F32, y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
-}
-
-static void linear_bf16(float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows, const char *w,
-                        ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    linear_panel(CK_BF16, y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
-}
-
-static void linear_f16(float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows, const char *w,
-                       ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    linear_panel(CK_F16, y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
-}
-
-/// Many rows: panel by panel of expanded weights. Returns how many outputs it did (rows of weights too long for the panel
-/// are left to the caller).
-static ptrdiff_t linear_expanded(float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows, const char *w,
-                                 ck_dtype dtype, ptrdiff_t ws, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    ptrdiff_t width = (n + 15) / 16 * 16;
-    ptrdiff_t panel = PANEL_FLOATS / width / 4 * 4;
-    if (panel == 0) return 0;
-    float expanded[PANEL_FLOATS] __attribute__((aligned(64)));
-    for (ptrdiff_t o = 0; o < outputs; o += panel) {
-        ptrdiff_t count = outputs - o < panel ? outputs - o : panel;
-        for (ptrdiff_t j = 0; j < count; j++) to_float(expanded + j * width, w + (o + j) * ws, dtype, n);
-        linear_f32(y + o, ys, x, xs, rows, (const char *)expanded, width * 4, n, count, accumulate);
+INLINE void linear_as(const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs, ptrdiff_t rows,
+                      const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    const int isInteger = format == CK_PANEL_INT8 || format == CK_PANEL_INT4;
+    const int T = isInteger ? INTEGER_TILE_ROWS : TILE_ROWS, P = isInteger ? INTEGER_PAIR_ROWS : PAIR_ROWS;
+    const ptrdiff_t panel = (ptrdiff_t)ck_panel_bytes(format, n);
+    ptrdiff_t o = 0;
+    if (rows <= P) {
+        for (; o + CK_PANEL < outputs; o += 2 * CK_PANEL, w += 2 * panel) {
+            stripe(P + 1, 0, 4, format, y + o, ys, x, xs, rows, w, panel, n, outputs - o, accumulate);
+        }
     }
-    return outputs;
+    for (; o < outputs; o += CK_PANEL, w += panel) {
+        ptrdiff_t rest = outputs - o;
+        if (TILE_HALVES == 2 || rows == 1) {
+            stripe(TILE_HALVES == 2 ? T : 2, 0, 2, format, y + o, ys, x, xs, rows, w, panel, n, rest, accumulate);
+        } else {
+            stripe(T, 0, 1, format, y + o, ys, x, xs, rows, w, panel, n, rest, accumulate);
+            stripe(T, 1, 1, format, y + o + HALF, ys, x, xs, rows, w, panel, n, rest - HALF, accumulate);
+        }
+    }
 }
 
-static void linear(float *y, ptrdiff_t ys, const float *x, ptrdiff_t xs, ptrdiff_t rows, const void *weights,
-                   ck_dtype dtype, ptrdiff_t w_stride, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    const char *w = weights;
-    ptrdiff_t ws = w_stride * (ptrdiff_t)dtype_bytes(dtype);
-    if (dtype == CK_F32) {
-        linear_f32(y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
-        return;
+// A function a format, so that each is compiled for itself.
+#define LINEAR_AS(name, format)                                                                                         \
+    static void linear_##name(float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs, ptrdiff_t rows, const char *w,       \
+                              ptrdiff_t n, ptrdiff_t outputs, int accumulate) {                                         \
+        linear_as(format, y, ys, x, xs, rows, w, n, outputs, accumulate);                                               \
     }
-    if (rows >= EXPAND_ROWS && linear_expanded(y, ys, x, xs, rows, w, dtype, ws, n, outputs, accumulate)) return;
-    if (dtype == CK_BF16) {
-        linear_bf16(y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
-    } else {
-        linear_f16(y, ys, x, xs, rows, w, ws, n, outputs, accumulate);
+LINEAR_AS(f32, CK_PANEL_F32)
+LINEAR_AS(f16, CK_PANEL_F16)
+LINEAR_AS(bf16, CK_PANEL_BF16)
+LINEAR_AS(int8, CK_PANEL_INT8)
+LINEAR_AS(int4, CK_PANEL_INT4)
+#undef LINEAR_AS
+
+static void linear(float *y, ptrdiff_t ys, const void *x, ptrdiff_t xs, ptrdiff_t rows, const void *w, ck_format format,
+                   ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    switch (format) {
+        case CK_PANEL_F32: linear_f32(y, ys, x, xs, rows, w, n, outputs, accumulate); break;
+        case CK_PANEL_F16: linear_f16(y, ys, x, xs, rows, w, n, outputs, accumulate); break;
+        case CK_PANEL_BF16: linear_bf16(y, ys, x, xs, rows, w, n, outputs, accumulate); break;
+        case CK_PANEL_INT8: linear_int8(y, ys, x, xs, rows, w, n, outputs, accumulate); break;
+        case CK_PANEL_INT4: linear_int4(y, ys, x, xs, rows, w, n, outputs, accumulate); break;
     }
 }

@@ -9,8 +9,14 @@
 #define CK_HAS_FMA 0
 #define CK_HAS_F16 0
 #endif
-#define TILE_ROWS 3
-#define TILE_OUTPUTS 2
-#define PAIR_OUTPUTS 2
-#define SLIM_OUTPUTS 4
+#define CK_HAS_AVX2 0
+#define CK_HAS_VNNI 0
+#define CK_HAS_BF16_DOT 0
+#define TILE_ROWS 4
+#define TILE_HALVES 1
+#define PAIR_ROWS 1
+#define INTEGER_TILE_ROWS 2
+#define INTEGER_PAIR_ROWS 0
+#define ATTENTION_TILE 3
+#define ATTENTION_GROUPS 2
 #include "kernels.h"

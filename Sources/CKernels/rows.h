@@ -23,6 +23,33 @@ static void to_bf16(uint16_t *y, const float *x, ptrdiff_t count) {
     }
 }
 
+/// Groups of 32 numbers as int8, the largest of each as 127 or -127.
+static void to_groups(ck_group *y, const float *x, ptrdiff_t count) {
+    for (ptrdiff_t g = 0; g < count / CK_GROUP; g++, x += CK_GROUP) {
+        v16 a = load(x), b = load(x + 16);
+        float largest = maximum(larger(larger(a, -a), larger(b, -b)));
+        v16 inverse = splat(largest > 0 ? 127 / largest : 0), shifter = splat(12582912.0f);  // 1.5 * 2^23: rounds
+        v16i qa = (v16i)(FMA(a, inverse, shifter)) - (v16i)shifter, qb = (v16i)(FMA(b, inverse, shifter)) - (v16i)shifter;
+        typedef int8_t v16c __attribute__((vector_size(16)));
+        v16c low = __builtin_convertvector(qa, v16c), high = __builtin_convertvector(qb, v16c);
+        memcpy(y[g].q, &low, 16);
+        memcpy(y[g].q + 16, &high, 16);
+        y[g].scale = largest / 127;
+        y[g].sum = __builtin_reduce_add(qa + qb);
+    }
+}
+
+static void prepare(void *y, ptrdiff_t ys, ck_form form, const float *x, ptrdiff_t xs, ptrdiff_t rows, ptrdiff_t width) {
+    char *out = y;
+    for (ptrdiff_t r = 0; r < rows; r++, out += ys, x += xs) {
+        switch (form) {
+            case CK_FORM_F32: memcpy(out, x, (size_t)width * sizeof(float)); break;
+            case CK_FORM_BF16: to_bf16((uint16_t *)out, x, width); break;
+            case CK_FORM_INT8: to_groups((ck_group *)out, x, width); break;
+        }
+    }
+}
+
 static void exponential(float *y, const float *x, ptrdiff_t count) {
     ptrdiff_t i = 0;
     for (; i + 16 <= count; i += 16) store(y + i, exponential_of(load(x + i)));

@@ -20,6 +20,10 @@ typedef uint16_t v16s __attribute__((vector_size(32)));
 typedef float v16_any __attribute__((vector_size(64), aligned(1), may_alias));
 typedef float v4_any __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint16_t v16s_any __attribute__((vector_size(32), aligned(1), may_alias));
+typedef uint32_t v16u_any __attribute__((vector_size(64), aligned(1), may_alias));
+typedef float float_any __attribute__((aligned(1), may_alias));
+typedef uint16_t uint16_any __attribute__((aligned(1), may_alias));
+typedef uint32_t uint32_any __attribute__((aligned(1), may_alias));
 
 #if CK_HAS_FMA
 #define FMA(a, b, c) __builtin_elementwise_fma((a), (b), (c))

@@ -47,6 +47,10 @@ public final class ChainModel {
     /// Whether long runs of prompt tokens are multiplied by OpenBLAS.
     public let usesOpenBLAS: Bool
 
+    /// The format of the layers' matrices, and of the head's.
+    public var bodyFormat: WeightFormat { weights.bodyFormat }
+    public var headFormat: WeightFormat { weights.headFormat }
+
     let shape: ModelShape
     let weights: ChainWeights
     let scratch: Scratch
@@ -61,18 +65,22 @@ public final class ChainModel {
         chainCount = checkpoint.chainCount
         maxRows = options.maxRows
         maxPositions = options.maxPositions ?? configuration.contextLength
-        kernels = options.kernels
-        usesOpenBLAS = options.backend == .openblas || (options.backend == .auto && !kernels.areVectorised)
         shape = ModelShape(configuration, chains: chainCount)
-        weights = try ChainWeights(checkpoint)
         pool = WorkerPool(workers: options.workers)
+        weights = try ChainWeights(checkpoint, pool: pool)
+        let isFloat = !weights.bodyFormat.isInteger && !weights.headFormat.isInteger
+        usesOpenBLAS =
+            isFloat && (options.backend == .openblas || (options.backend == .auto && !options.kernels.areVectorised))
+        // OpenBLAS multiplies f32, so its few rows must not be rounded to bf16.
+        kernels = usesOpenBLAS ? options.kernels.multiplyingInF32 : options.kernels
         scratch = Scratch(
             shape,
             rows: maxRows,
             workers: pool.workers,
-            panel: usesOpenBLAS ? OpenBLAS.panel * max(shape.width, shape.inner) : 0
+            panel: usesOpenBLAS ? WeightFormat.panel * max(shape.width, shape.inner) : 0
         )
-        split = usesOpenBLAS ? WorkSplit(tile: OpenBLAS.panel) : WorkSplit()
+        // What sgemm makes of a row depends on the rows with it.
+        split = WorkSplit(cutsRows: !usesOpenBLAS)
     }
 
     /// The blocks that this model's keys and values need.

@@ -1,12 +1,13 @@
-// The weights of the first k chains, where they are mapped.
+// The weights of the first k chains, packed for the kernels.
 
 import ModelIO
 import Tensor
 
-/// Views of a checkpoint's weights, by layer and chain (position 0 is chain 1), in their stored types.
+/// A checkpoint's weights, by layer and chain (position 0 is chain 1).
 ///
-/// Only the norms are copied, to f32: they are small and read element by element.
-// proof of Sendable: constants; the mapped pages and `norms` never change after init
+/// Matrices of row-major checkpoints are packed once, at loading; those of packed checkpoints are used where they are mapped.
+/// Norms are copied, to f32: they are small and read element by element.
+// proof of Sendable: constants; the mapped pages, `packed` and `norms` never change after init
 final class ChainWeights: @unchecked Sendable {
     struct Layer {
         /// `[D]`, all chains, before attention and before the feed-forward part.
@@ -26,38 +27,64 @@ final class ChainWeights: @unchecked Sendable {
         var down: [WeightMatrix] = []
     }
 
+    /// `[V, D_i]` of one chain: its rows are hidden vectors.
+    enum Embedding {
+        /// As in the file.
+        case rows(TensorView, ElementType)
+        /// The head's own matrix, or a packed one.
+        case packed(WeightMatrix)
+
+        func copyRow(_ row: Int, to destination: UnsafeMutablePointer<Float>, kernels: Kernels) {
+            switch self {
+            case .rows(let tensor, let type):
+                let columns = tensor.shape[1]
+                let start = tensor.pointer + row * columns * type.byteCount
+                kernels.toFloat(y: destination, x: start, type: type, count: columns)
+            case .packed(let matrix):
+                matrix.copyRow(row, to: destination)
+            }
+        }
+    }
+
     let layers: [Layer]
+    let embedding: [Embedding]
     /// `[V, D_i]`
-    let embedding: [WeightMatrix]
-    /// `[V, D_i]`, the embedding when tied.
     let head: [WeightMatrix]
     /// `[D]`, all chains.
     let finalNorm: UnsafePointer<Float>
+    /// The format of all matrices of the layers, and of the head.
+    let bodyFormat: WeightFormat
+    let headFormat: WeightFormat
     private let norms: AlignedBuffer<Float>
+    private let store: WeightStore
     private let checkpoint: Checkpoint
 
-    init(_ checkpoint: Checkpoint) throws(ModelFileError) {
+    init(_ checkpoint: Checkpoint, pool: WorkerPool) throws(ModelFileError) {
         let configuration = checkpoint.configuration
-        let chains = 1...checkpoint.chainCount
-        let width = configuration.widthThrough(chains: checkpoint.chainCount)
+        let chains = TensorName.firstChain..<TensorName.firstChain + checkpoint.chainCount
+        let names = chains.flatMap { TensorName.all(ofChain: $0, in: configuration) }
+        let heads = names.filter { configuration.tiesEmbeddings ? $0.isEmbedding : $0.isHead }
+        let body = names.filter { $0.isMatrix && !$0.isEmbedding && !$0.isHead }
+        let bodyFormat = try Self.format(of: body, in: checkpoint)
+        let headFormat = try Self.format(of: heads, in: checkpoint)
 
-        func matrix(_ name: TensorName) throws(ModelFileError) -> WeightMatrix {
+        let store = WeightStore(
+            byteCount: (body.map { ($0, bodyFormat) } + heads.map { ($0, headFormat) }).reduce(0) {
+                let shape = $1.0.shape(in: configuration)
+                return $0 + WeightStore.space(outputs: shape[0], inputs: shape[1], format: $1.1)
+            }
+        )
+        func matrix(_ name: TensorName, as format: WeightFormat) throws(ModelFileError) -> WeightMatrix {
             let tensor = try checkpoint.weight(name)
-            let type: ElementType =
-                switch tensor.dtype {
-                case .f32: .f32
-                case .bf16: .bf16
-                case .f16: .f16
-                default: preconditionFailure("\(name): \(tensor.dtype) got past the checkpoint's check")
-                }
-            return WeightMatrix(tensor.pointer, type: type, rows: tensor.shape[0], columns: tensor.shape[1])
+            return store.add(tensor, type: Self.type(of: tensor), as: format)
         }
         func matrices(_ name: (Int) -> TensorName) throws(ModelFileError) -> [WeightMatrix] {
             var all: [WeightMatrix] = []
-            for chain in chains { all.append(try matrix(name(chain))) }
+            for chain in chains { all.append(try matrix(name(chain), as: bodyFormat)) }
             return all
         }
 
+        let width = configuration.widthThrough(chains: checkpoint.chainCount)
         let norms = AlignedBuffer<Float>(count: (2 * configuration.layerCount + 1) * width)
         var filled = 0
         func norm(
@@ -80,8 +107,8 @@ final class ChainWeights: @unchecked Sendable {
                     inputNorm: try norm({ .inputNorm(layer: layer, chain: $0) }, into: norms.pointer),
                     postAttentionNorm: try norm({ .postAttentionNorm(layer: layer, chain: $0) }, into: norms.pointer),
                     query: try matrices { .query(layer: layer, chain: $0) },
-                    key: try matrix(.key(layer: layer)),
-                    value: try matrix(.value(layer: layer)),
+                    key: try matrix(.key(layer: layer), as: bodyFormat),
+                    value: try matrix(.value(layer: layer), as: bodyFormat),
                     attentionOutput: try matrices { .attentionOutput(layer: layer, chain: $0) },
                     gate: try matrices { .gate(layer: layer, chain: $0) },
                     up: try matrices { .up(layer: layer, chain: $0) },
@@ -89,11 +116,48 @@ final class ChainWeights: @unchecked Sendable {
                 )
             )
         }
+        var head: [WeightMatrix] = []
+        for name in heads { head.append(try matrix(name, as: headFormat)) }
+        var embedding: [Embedding] = []
+        for (position, chain) in chains.enumerated() {
+            if configuration.tiesEmbeddings {
+                embedding.append(.packed(head[position]))
+            } else {
+                let tensor = try checkpoint.weight(.embedding(chain: chain))
+                embedding.append(.rows(tensor, Self.type(of: tensor)))
+            }
+        }
+        store.fill(on: pool)
+
         self.layers = layers
-        embedding = try matrices { .embedding(chain: $0) }
-        head = configuration.tiesEmbeddings ? embedding : try matrices { .head(chain: $0) }
+        self.embedding = embedding
+        self.head = head
+        self.bodyFormat = bodyFormat
+        self.headFormat = headFormat
         finalNorm = try norm({ .finalNorm(chain: $0) }, into: norms.pointer)
         self.norms = norms
+        self.store = store
         self.checkpoint = checkpoint
+    }
+
+    /// The format that all of some matrices are packed in: their own, or f32 where they differ. Products of one input share
+    /// its form, so they must share the weights' format.
+    private static func format(
+        of names: [TensorName],
+        in checkpoint: Checkpoint
+    ) throws(ModelFileError) -> WeightFormat {
+        var types: Set<ElementType> = []
+        for name in names { types.insert(type(of: try checkpoint.weight(name))) }
+        guard types.count == 1, let type = types.first else { return .f32 }
+        return WeightFormat(type)
+    }
+
+    private static func type(of tensor: TensorView) -> ElementType {
+        switch tensor.dtype {
+        case .f32: .f32
+        case .bf16: .bf16
+        case .f16: .f16
+        default: preconditionFailure("\(tensor.name): \(tensor.dtype) got past the checkpoint's check")
+        }
     }
 }

@@ -7,18 +7,16 @@ extension ForwardPass {
     /// Writes the keys and values of all rows, and makes the queries of the rows that go on.
     func writeKeysAndValues(layer: Int, isLast: Bool) {
         let w = weights.layers[layer]
+        let input = hiddenInput(for: weights.bodyFormat)
         // All rows need chain 1 normed, for K and V, also in the last layer.
-        normalise(w.inputNorm, isLast: false)
+        normalise(w.inputNorm, isLast: false, into: input)
 
         // query[r, D_i] = Wq_i[D_i, D_<=i] . normed[r, D_<=i]
         // key[r, kvWidth], value[r, kvWidth] = W[kvWidth, D_1] . normed[r, D_1]
         let key = shape.chains, value = shape.chains + 1  // part numbers after those of the queries
-        for chain in 0..<shape.chains {
-            split.add(part: chain, weights: w.query[chain], rows: plan.rows(chain: chain + 1, last: isLast))
-        }
-        split.add(part: key, weights: w.key, rows: plan.rows.count)
-        split.add(part: value, weights: w.value, rows: plan.rows.count)
-        split.run(on: pool) { part, outputs, worker in
+        for chain in 0..<shape.chains { add(w.query[chain], part: chain, chain: chain, isLast: isLast) }
+        for (part, matrix) in [(key, w.key), (value, w.value)] { add(matrix, part: part, chain: 0, isLast: false) }
+        split.run(on: pool) { part, outputs, rows, worker in
             let isQuery = part < key
             let target =
                 isQuery
@@ -29,8 +27,8 @@ extension ForwardPass {
                 chain: isQuery ? part + 1 : 1,
                 isLast: isQuery && isLast,
                 outputs: outputs,
-                x: scratch.normed.pointer,
-                xStride: shape.width,
+                rows: rows,
+                x: input,
                 y: target,
                 yStride: isQuery ? shape.width : shape.kvWidth,
                 worker: worker
@@ -38,28 +36,33 @@ extension ForwardPass {
         }
 
         split.add(part: 0, count: plan.rows.count, cost: 8 * (shape.width + shape.kvWidth))
-        split.run(on: pool) { _, rows, _ in
-            for row in rows { rotateAndStore(row: row, layer: layer) }
+        split.run(on: pool) { _, places, _, _ in
+            for row in places { rotateAndStore(row: row, layer: layer) }
         }
     }
 
     /// hidden += Wo . attention(query, keys, values)
     func attend(layer: Int, isLast: Bool) {
         let w = weights.layers[layer]
+        let input = hiddenInput(for: weights.bodyFormat)
         mixValues(layer: layer, isLast: isLast)
+        if input.form != .f32 {
+            forEachChainOfRows(isLast: isLast, cost: 2 * shape.width) { chain, rows in
+                let columns = shape.columns[chain]..<shape.columns[chain + 1]
+                prepare(scratch.normed.pointer, width: shape.width, rows: rows, columns: columns, into: input)
+            }
+        }
 
         // hidden[r, D_i] += Wo_i[D_i, D_<=i] . mixed[r, D_<=i], which mixValues left in `normed`
-        for chain in 0..<shape.chains {
-            split.add(part: chain, weights: w.attentionOutput[chain], rows: plan.rows(chain: chain + 1, last: isLast))
-        }
-        split.run(on: pool) { chain, outputs, worker in
+        for chain in 0..<shape.chains { add(w.attentionOutput[chain], part: chain, chain: chain, isLast: isLast) }
+        split.run(on: pool) { chain, outputs, rows, worker in
             multiply(
                 w.attentionOutput[chain],
                 chain: chain + 1,
                 isLast: isLast,
                 outputs: outputs,
-                x: scratch.normed.pointer,
-                xStride: shape.width,
+                rows: rows,
+                x: input,
                 y: scratch.hidden.pointer + shape.columns[chain],
                 yStride: shape.width,
                 adding: true,
@@ -71,34 +74,43 @@ extension ForwardPass {
     /// hidden += Wd . (silu(Wg . norm(hidden)) * (Wu . norm(hidden)))
     func feedForward(layer: Int, isLast: Bool) {
         let w = weights.layers[layer]
-        normalise(w.postAttentionNorm, isLast: isLast)
+        let input = hiddenInput(for: weights.bodyFormat), inner = innerInput(for: weights.bodyFormat)
+        normalise(w.postAttentionNorm, isLast: isLast, into: input)
 
         // gate[r, F_i] = silu(Wg_i[F_i, D_<=i] . normed[r, D_<=i]) * (Wu_i[F_i, D_<=i] . normed[r, D_<=i])
         for chain in 0..<shape.chains {
-            split.add(part: chain, weights: w.gate[chain], rows: 2 * plan.rows(chain: chain + 1, last: isLast))
+            add(w.gate[chain], part: chain, chain: chain, isLast: isLast, products: 2)
         }
-        split.run(on: pool) { chain, outputs, worker in
-            gate(w, chain: chain, isLast: isLast, outputs: outputs, worker: worker)
+        split.run(on: pool) { chain, outputs, rows, worker in
+            gate(w, chain: chain, isLast: isLast, outputs: outputs, rows: rows, x: input, into: inner, worker: worker)
         }
 
         // hidden[r, D_i] += Wd_i[D_i, F_<=i] . gate[r, F_<=i]
-        for chain in 0..<shape.chains {
-            split.add(part: chain, weights: w.down[chain], rows: plan.rows(chain: chain + 1, last: isLast))
-        }
-        split.run(on: pool) { chain, outputs, worker in
+        for chain in 0..<shape.chains { add(w.down[chain], part: chain, chain: chain, isLast: isLast) }
+        split.run(on: pool) { chain, outputs, rows, worker in
             multiply(
                 w.down[chain],
                 chain: chain + 1,
                 isLast: isLast,
                 outputs: outputs,
-                x: scratch.gate.pointer,
-                xStride: shape.inner,
+                rows: rows,
+                x: inner,
                 y: scratch.hidden.pointer + shape.columns[chain],
                 yStride: shape.width,
                 adding: true,
                 worker: worker
             )
         }
+    }
+
+    /// Adds a product with a matrix of chain `chain` (from 0) to the coming fork.
+    private func add(_ matrix: WeightMatrix, part: Int, chain: Int, isLast: Bool, products: Int = 1) {
+        split.add(
+            part: part,
+            outputs: matrix.rows,
+            inputs: products * matrix.columns,
+            rows: plan.rows(chain: chain + 1, last: isLast)
+        )
     }
 
     // MARK: Tasks
@@ -128,67 +140,48 @@ extension ForwardPass {
         }
     }
 
-    /// normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own.
-    private func mixValues(layer: Int, isLast: Bool) {
-        let active = plan.rows(chain: 1, last: isLast)
-        // A task is a KV head of one row, for all the row's query heads that tile onto it.
-        var cost = 0
-        for place in 0..<active {
-            let row = plan.rows[plan.row(active: place, last: isLast)]
-            cost += (row.position + 1) * shape.heads[row.chains] * shape.headSize * 2
-        }
-        split.add(part: 0, count: active * shape.kvHeads, cost: cost / (active * shape.kvHeads))
-        split.run(on: pool) { _, tasks, worker in
-            plan.blocks.withUnsafeBufferPointer { blocks in
-                for task in tasks {
-                    let (place, head) = task.quotientAndRemainder(dividingBy: shape.kvHeads)
-                    let index = plan.row(active: place, last: isLast)
-                    let row = plan.rows[index]
-                    let offset = index * shape.width + head * shape.headSize
-                    kernels.attention(
-                        query: scratch.query.pointer + offset,
-                        output: scratch.normed.pointer + offset,
-                        headStride: shape.kvWidth,
-                        heads: shape.heads[row.chains] / shape.kvHeads,
-                        headSize: shape.headSize,
-                        context: row.position + 1,
-                        cache: cache.head(head, layer: layer),
-                        blockTable: blocks.baseAddress! + row.table,
-                        scores: scratch.scores.pointer + worker * scratch.scoresPerWorker
-                    )
-                }
-            }
-        }
-    }
-
-    /// The gated activation of some outputs of one chain: both products and silu while they are in the cache.
-    private func gate(_ w: ChainWeights.Layer, chain: Int, isLast: Bool, outputs: Range<Int>, worker: Int) {
-        func product(_ matrix: WeightMatrix, into result: UnsafeMutablePointer<Float>) {
+    /// The gated activation of some outputs of one chain: both products, silu and the down product's form of it, while they
+    /// are in the cache.
+    private func gate(
+        _ w: ChainWeights.Layer,
+        chain: Int,
+        isLast: Bool,
+        outputs: Range<Int>,
+        rows: Range<Int>,
+        x: Activations,
+        into inner: Activations,
+        worker: Int
+    ) {
+        let columns = shape.innerColumns[chain] + outputs.lowerBound..<shape.innerColumns[chain] + outputs.upperBound
+        for (matrix, result) in [(w.gate[chain], scratch.gate.pointer), (w.up[chain], scratch.up.pointer)] {
             multiply(
                 matrix,
                 chain: chain + 1,
                 isLast: isLast,
                 outputs: outputs,
-                x: scratch.normed.pointer,
-                xStride: shape.width,
+                rows: rows,
+                x: x,
                 y: result + shape.innerColumns[chain],
                 yStride: shape.inner,
                 worker: worker
             )
         }
-        func activate(_ group: RowPlan.Group) {
-            let first = group.first * shape.inner + shape.innerColumns[chain] + outputs.lowerBound
+        func activate(_ rows: Range<Int>) {
+            guard !rows.isEmpty else { return }
+            let first = rows.lowerBound * shape.inner + columns.lowerBound
             kernels.siluMultiply(
                 gate: scratch.gate.pointer + first,
                 up: scratch.up.pointer + first,
                 stride: shape.inner,
-                rows: group.rows(chain: chain + 1, last: isLast),
-                width: outputs.count
+                rows: rows.count,
+                width: columns.count
             )
+            prepare(scratch.gate.pointer, width: shape.inner, rows: rows, columns: columns, into: inner)
         }
-        product(w.gate[chain], into: scratch.gate.pointer)
-        product(w.up[chain], into: scratch.up.pointer)
-        activate(plan.few)
-        activate(plan.long)
+        activate(rows.clamped(to: 0..<plan.few.rows(chain: chain + 1, last: isLast)))
+        if rows.lowerBound == 0 {
+            let first = plan.long.first
+            activate(first..<first + plan.long.rows(chain: chain + 1, last: isLast))
+        }
     }
 }

@@ -43,13 +43,12 @@ struct ForwardPass {
     /// hidden[r, D_i] = embedding_i[token_r]
     private func embed() {
         for (index, row) in plan.rows.enumerated() {
+            let hidden = scratch.hidden.pointer + index * shape.width
             for chain in 0..<row.chains {
-                let embedding = weights.embedding[chain]
-                kernels.toFloat(
-                    y: scratch.hidden.pointer + index * shape.width + shape.columns[chain],
-                    x: embedding.row(Int(row.token)),
-                    type: embedding.type,
-                    count: embedding.columns
+                weights.embedding[chain].copyRow(
+                    Int(row.token),
+                    to: hidden + shape.columns[chain],
+                    kernels: kernels
                 )
             }
         }
@@ -57,19 +56,19 @@ struct ForwardPass {
 
     /// logits[r, V] = sum over the row's chains, from 1 up, of head_i[V, D_i] . norm(hidden[r, D_i])
     private func computeLogits() {
-        normalise(weights.finalNorm, isLast: true)
-        var cost = 0
-        for chain in 0..<shape.chains { cost += plan.rows(chain: chain + 1, last: true) * weights.head[chain].columns }
-        split.add(part: 0, outputs: shape.vocabularySize, cost: cost, inputs: shape.width)
-        split.run(on: pool) { _, outputs, worker in
+        let input = hiddenInput(for: weights.headFormat)
+        normalise(weights.finalNorm, isLast: true, into: input)
+        // A task takes its outputs through all chains, one after the other. Chain 1 has all rows.
+        split.add(part: 0, outputs: shape.vocabularySize, inputs: shape.width, rows: plan.rows(chain: 1, last: true))
+        split.run(on: pool) { _, outputs, rows, worker in
             for chain in 0..<shape.chains {
                 multiply(
                     weights.head[chain],
                     chain: chain + 1,
                     isLast: true,
                     outputs: outputs,
-                    x: scratch.normed.pointer + shape.columns[chain],
-                    xStride: shape.width,
+                    rows: rows,
+                    x: input.from(row: 0, column: shape.columns[chain]),
                     y: scratch.logits.pointer,
                     yStride: shape.vocabularySize,
                     adding: chain > 0,
@@ -80,78 +79,134 @@ struct ForwardPass {
         }
     }
 
+    // MARK: Inputs of products
+
+    /// Where `[rows, D]` lies for products with weights of `format`: the f32 numbers themselves, or their prepared copy.
+    func hiddenInput(for format: WeightFormat) -> Activations {
+        activations(for: format, floats: scratch.normed.pointer, prepared: scratch.prepared.pointer, width: shape.width)
+    }
+
+    /// Where `[rows, F]` lies, likewise.
+    func innerInput(for format: WeightFormat) -> Activations {
+        activations(
+            for: format,
+            floats: scratch.gate.pointer,
+            prepared: scratch.preparedGate.pointer,
+            width: shape.inner
+        )
+    }
+
+    private func activations(
+        for format: WeightFormat,
+        floats: UnsafeMutablePointer<Float>,
+        prepared: UnsafeMutablePointer<UInt8>,
+        width: Int
+    ) -> Activations {
+        let form = kernels.form(for: format)
+        return form == .f32
+            ? Activations(floats, stride: width * MemoryLayout<Float>.stride, form: .f32)
+            : Activations(prepared, stride: Scratch.preparedStride(width), form: form)
+    }
+
+    /// Makes the prepared copy of some columns of `[rows, width]`; nothing where the product takes f32.
+    func prepare(
+        _ floats: UnsafeMutablePointer<Float>,
+        width: Int,
+        rows: Range<Int>,
+        columns: Range<Int>,
+        into input: Activations
+    ) {
+        guard input.form != .f32, !rows.isEmpty else { return }
+        kernels.prepare(
+            floats + rows.lowerBound * width + columns.lowerBound,
+            stride: width,
+            rows: rows.count,
+            width: columns.count,
+            as: input.from(row: rows.lowerBound, column: columns.lowerBound)
+        )
+    }
+
     // MARK: Steps of a layer and of the head
 
     /// normed[r, D_i] = RMSNorm(hidden[r, D_i]) * weight[D_i], each chain by itself, for the rows that have it.
-    func normalise(_ weight: UnsafePointer<Float>, isLast: Bool) {
-        normalise(weight, rowsOf: plan.few, isLast: isLast)
-        normalise(weight, rowsOf: plan.long, isLast: isLast)
+    func normalise(_ weight: UnsafePointer<Float>, isLast: Bool, into input: Activations) {
+        forEachChainOfRows(isLast: isLast, cost: 4 * shape.width) { chain, rows in
+            let first = rows.lowerBound * shape.width + shape.columns[chain]
+            let columns = shape.columns[chain]..<shape.columns[chain + 1]
+            kernels.rmsNorm(
+                y: scratch.normed.pointer + first,
+                x: scratch.hidden.pointer + first,
+                stride: shape.width,
+                rows: rows.count,
+                weight: weight + columns.lowerBound,
+                width: columns.count,
+                epsilon: shape.normEpsilon
+            )
+            prepare(scratch.normed.pointer, width: shape.width, rows: rows, columns: columns, into: input)
+        }
     }
 
-    private func normalise(_ weight: UnsafePointer<Float>, rowsOf group: RowPlan.Group, isLast: Bool) {
-        split.add(part: 0, count: group.rows(chain: 1, last: isLast), cost: 4 * shape.width)
-        split.run(on: pool) { _, rows, _ in
+    /// Calls `body` with every chain and the rows of both groups that have it, in stretches that are tasks.
+    ///
+    /// - Parameter cost: of a row, in multiply-adds
+    func forEachChainOfRows(isLast: Bool, cost: Int, _ body: (_ chain: Int, _ rows: Range<Int>) -> Void) {
+        let groups = [plan.few, plan.long]
+        for (part, group) in groups.enumerated() {
+            split.add(part: part, count: group.rows(chain: 1, last: isLast), cost: cost)
+        }
+        split.run(on: pool) { part, stretch, _, _ in
+            let group = groups[part]
             for chain in 0..<shape.chains {
                 // Rows are sorted by chain count: those of a chain are a prefix.
-                let end = min(rows.upperBound, group.rows(chain: chain + 1, last: isLast))
-                guard end > rows.lowerBound else { break }
-                let first = (group.first + rows.lowerBound) * shape.width + shape.columns[chain]
-                kernels.rmsNorm(
-                    y: scratch.normed.pointer + first,
-                    x: scratch.hidden.pointer + first,
-                    stride: shape.width,
-                    rows: end - rows.lowerBound,
-                    weight: weight + shape.columns[chain],
-                    width: shape.columns[chain + 1] - shape.columns[chain],
-                    epsilon: shape.normEpsilon
-                )
+                let end = min(stretch.upperBound, group.rows(chain: chain + 1, last: isLast))
+                guard end > stretch.lowerBound else { break }
+                body(chain, group.first + stretch.lowerBound..<group.first + end)
             }
         }
     }
 
-    /// y[r, outputs] (+)= matrix . x[r, :] for the rows that have `chain`: the few by the kernels, long runs by OpenBLAS.
+    /// y[r, outputs] (+)= matrix . x[r, :] for those of `rows` that have `chain`: the few by the kernels, long runs by OpenBLAS.
     ///
     /// - Parameters:
     ///   - chain: from 1
+    ///   - rows: of the few; a task that has the first of them does the long runs, which are not cut
     ///   - isLogits: whether `y` has only the rows that want logits, the long after the few
     func multiply(
         _ matrix: WeightMatrix,
         chain: Int,
         isLast: Bool,
         outputs: Range<Int>,
-        x: UnsafeMutablePointer<Float>,
-        xStride: Int,
+        rows: Range<Int>,
+        x: Activations,
         y: UnsafeMutablePointer<Float>,
         yStride: Int,
         adding: Bool = false,
         isLogits: Bool = false,
         worker: Int
     ) {
-        let few = plan.few.rows(chain: chain, last: isLast)
-        if few > 0 {
+        let few = rows.clamped(to: 0..<plan.few.rows(chain: chain, last: isLast))
+        if !few.isEmpty {
             kernels.linear(
-                y: y,
+                y: y + few.lowerBound * yStride,
                 yStride: yStride,
-                x: x,
-                xStride: xStride,
-                rows: few,
+                x: x.from(row: few.lowerBound),
+                rows: few.count,
                 weights: matrix,
                 outputs: outputs,
                 adding: adding
             )
         }
+        guard rows.lowerBound == 0 else { return }
         for run in plan.runs where run.chains >= chain && (run.wantsLogits || !isLast) {
             let row = isLogits ? plan.few.wanting + run.first - plan.long.first : run.first
             OpenBLAS.linear(
                 y: y + row * yStride,
                 yStride: yStride,
-                x: x + run.first * xStride,
-                xStride: xStride,
+                x: x.from(row: run.first),
                 rows: run.count,
                 weights: matrix,
                 outputs: outputs,
                 adding: adding,
-                kernels: kernels,
                 scratch: scratch.panels.pointer + worker * scratch.panelPerWorker
             )
         }

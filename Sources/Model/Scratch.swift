@@ -8,6 +8,9 @@ final class Scratch {
     let hidden: AlignedBuffer<Float>
     /// `[rows, D]`, normed; then what attention answers.
     let normed: AlignedBuffer<Float>
+    /// `normed`, or the gated activations, in the form that the next product takes; unused for f32.
+    let prepared: AlignedBuffer<UInt8>
+    let preparedGate: AlignedBuffer<UInt8>
     /// `[rows, D]`
     let query: AlignedBuffer<Float>
     /// `[rows, H_kv * headSize]` each.
@@ -16,9 +19,11 @@ final class Scratch {
     /// `[rows, F]` each.
     let gate: AlignedBuffer<Float>
     let up: AlignedBuffer<Float>
-    /// `[workers, scoresPerWorker]`
-    private(set) var scores = AlignedBuffer<Float>(count: 0)
-    private(set) var scoresPerWorker = 0
+    /// `[workers, attentionPerWorker]`
+    let attention: AlignedBuffer<Float>
+    let attentionPerWorker: Int
+    /// What attention works on, made anew for every layer.
+    var attentionRuns: [AttentionRun] = []
     private(set) var rotary: RotaryTable
     private var positions = 0
     /// `[workers, panelPerWorker]`, f32 weights for OpenBLAS.
@@ -28,26 +33,31 @@ final class Scratch {
     private(set) var logits: AlignedBuffer<Float>
     private(set) var logitsCapacity: Int
 
-    private let workers: Int
-    /// Query heads that tile onto one KV head.
-    private let tiledHeads: Int
-
     /// - Parameter panel: f32 weights that OpenBLAS gets at a time, 0 without it
     init(_ shape: ModelShape, rows: Int, workers: Int, panel: Int) {
         hidden = AlignedBuffer(count: rows * shape.width)
         normed = AlignedBuffer(count: rows * shape.width)
+        prepared = AlignedBuffer(count: rows * Self.preparedStride(shape.width))
+        preparedGate = AlignedBuffer(count: rows * Self.preparedStride(shape.inner))
         query = AlignedBuffer(count: rows * shape.width)
         key = AlignedBuffer(count: rows * shape.kvWidth)
         value = AlignedBuffer(count: rows * shape.kvWidth)
         gate = AlignedBuffer(count: rows * shape.inner)
         up = AlignedBuffer(count: rows * shape.inner)
         rotary = RotaryTable(headSize: shape.headSize, theta: shape.ropeTheta)
-        tiledHeads = shape.heads[shape.chains] / shape.kvHeads
-        self.workers = workers
+        attentionPerWorker = Kernels.attentionScratch(headSize: shape.headSize)
+        attention = AlignedBuffer(count: workers * attentionPerWorker)
         panelPerWorker = panel
         panels = AlignedBuffer(count: workers * panel)
         logitsCapacity = 64
         logits = AlignedBuffer(count: logitsCapacity * shape.vocabularySize)
+    }
+
+    /// Bytes from one row to the next of `width` prepared numbers, in any form but f32: a multiple of a cache line, though not of
+    /// a page, so that the rows of a tile do not fall into the same places of the cache.
+    static func preparedStride(_ width: Int) -> Int {
+        let bytes = (2 * width + 127) / 64 * 64
+        return bytes.isMultiple(of: 4096) ? bytes + 64 : bytes
     }
 
     /// Makes room for sequences of `count` positions, `most` at the most ever. What depends on the length grows with the longest
@@ -56,9 +66,6 @@ final class Scratch {
         guard count > positions else { return }
         positions = min(max(count, 2 * positions, 256), most)
         rotary.fill(positions: positions)
-        let group = Kernels.tokenGroup
-        scoresPerWorker = tiledHeads * ((positions + group - 1) / group * group)
-        scores = AlignedBuffer(count: workers * scoresPerWorker)
     }
 
     /// Makes room for `rows` rows of logits. More than a batch of decoded tokens has is asked for only when the logits of

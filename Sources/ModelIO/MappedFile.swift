@@ -41,6 +41,15 @@ public final class MappedFile: @unchecked Sendable {  // proof: constants only; 
         bytes = UnsafeRawBufferPointer(start: start, count: count)
     }
 
+    /// Lets go of the memory behind some bytes that have been read: only whole pages, and reading them again is slow but right.
+    func releasePages(of range: UnsafeRawBufferPointer) {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        guard let start = range.baseAddress else { return }
+        let first = (Int(bitPattern: start) + page - 1) / page * page
+        let end = (Int(bitPattern: start) + range.count) / page * page
+        if end > first { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_DONTNEED) }
+    }
+
     deinit {
         guard let start = bytes.baseAddress else { return }
         munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)

@@ -63,6 +63,22 @@ public enum TensorName: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Whether it is a matrix of weights or embeddings, rather than a norm's vector.
+    public var isMatrix: Bool {
+        switch self {
+        case .inputNorm, .postAttentionNorm, .finalNorm: false
+        default: true
+        }
+    }
+
+    public var isEmbedding: Bool {
+        if case .embedding = self { true } else { false }
+    }
+
+    public var isHead: Bool {
+        if case .head = self { true } else { false }
+    }
+
     /// The shape that `configuration` gives the tensor.
     public func shape(in configuration: ModelConfiguration) -> [Int] {
         let vocabulary = configuration.vocabularySize

@@ -31,6 +31,11 @@ public struct TensorView: @unchecked Sendable {  // proof: constants only; the p
     /// All bytes, valid as long as a copy of this view lives.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: pointer, count: byteCount) }
 
+    /// Lets go of the memory behind the bytes `range`, which have been copied: the file's pages stay with the system.
+    public func releasePages(_ range: Range<Int>) {
+        owner.releasePages(of: UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
+
     /// Whether the first element lies on a multiple of its size.
     public var isAligned: Bool { UInt(bitPattern: pointer) % UInt(dtype.byteCount) == 0 }
 

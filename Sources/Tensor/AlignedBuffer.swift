@@ -14,8 +14,9 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sen
 
     /// Makes a buffer of `count` zeros. Running out of memory ends the process, as elsewhere in Swift.
     ///
+    /// - Parameter isHuge: asks for large pages, which spare a pass over gigabytes its page walks
     /// - Precondition: `Element` is a number, for which all bits zero mean 0.
-    public init(count: Int) {
+    public init(count: Int, isHuge: Bool = false) {
         precondition(count >= 0)
         let bytes = max(count * MemoryLayout<Element>.stride, 1)
         // Anonymous pages are zero and are not resident before their first use.
@@ -23,6 +24,7 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sen
         guard let raw, raw != MAP_FAILED else {
             fatalError("cannot reserve \(bytes) bytes: \(String(cString: strerror(errno)))")
         }
+        if isHuge { madvise(raw, bytes, Int32(MADV_HUGEPAGE)) }  // a wish: without it pages are small
         pointer = raw.bindMemory(to: Element.self, capacity: count)
         self.count = count
     }

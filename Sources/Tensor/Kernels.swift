@@ -2,53 +2,22 @@
 
 import CKernels
 
-/// One KV head of one layer in a pool of blocks: where its keys and values are in every block.
-public struct PagedHead {
-    /// First byte of block 0.
-    public var blocks: UnsafeRawPointer
-    public var blockBytes: Int
-    /// A multiple of ``Kernels/tokenGroup``.
-    public var blockTokens: Int
-    /// f32 or bf16.
-    public var type: ElementType
-    /// Bytes from a block's start to the head's keys, `[blockTokens / 16][headSize][16]`.
-    public var keyOffset: Int
-    /// Bytes from a block's start to the head's values, `[blockTokens][headSize]`.
-    public var valueOffset: Int
-
-    public init(
-        blocks: UnsafeRawPointer,
-        blockBytes: Int,
-        blockTokens: Int,
-        type: ElementType,
-        keyOffset: Int,
-        valueOffset: Int
-    ) {
-        self.blocks = blocks
-        self.blockBytes = blockBytes
-        self.blockTokens = blockTokens
-        self.type = type
-        self.keyOffset = keyOffset
-        self.valueOffset = valueOffset
-    }
-}
-
 /// A set of kernels: the processor's best, or one by name so that tests can compare them.
 ///
 /// All kernels are row-invariant: an output depends on its own row, the weights and its own context only. `avx2` and
-/// `avx512` give the same bits. Each has a naive twin in ``ScalarOracle``.
+/// `avx512` give the same bits; `avx512bf16` rounds the activations that meet bf16 weights to bf16. Each has a naive twin in ``ScalarOracle``.
 public struct Kernels: @unchecked Sendable {  // proof: points at a constant table
     /// Keys lie transposed in groups of this many tokens, one token a vector lane.
     public static let tokenGroup = Int(CK_TOKEN_GROUP)
 
-    private let table: UnsafePointer<ck_kernels>
+    let table: UnsafePointer<ck_kernels>
 
     /// The best of this processor, or what the environment variable `CATENA_CPU` names
-    /// (`avx512`, `avx2`, `portable` or `scalar`).
+    /// (`avx512bf16`, `avx512`, `avx2`, `portable` or `scalar`).
     public static let active = Kernels(table: ck_kernels_active())
 
     /// Every set that this processor can run.
-    public static let available = ["avx512", "avx2", "portable"].compactMap(Kernels.init(named:))
+    public static let available = ["avx512bf16", "avx512", "avx2", "portable"].compactMap(Kernels.init(named:))
 
     private init(table: UnsafePointer<ck_kernels>) { self.table = table }
 
@@ -58,8 +27,14 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         self.table = table
     }
 
-    /// `avx512`, `avx2` or `portable`.
+    /// `avx512bf16`, `avx512`, `avx2` or `portable`.
     public var name: String { String(cString: table.pointee.name) }
+
+    /// These kernels, or the best that multiply bf16 weights with f32 activations.
+    public var multiplyingInF32: Kernels {
+        table.pointee.bf16_form == CK_FORM_F32
+            ? self : Kernels(named: "avx512") ?? Kernels(table: ck_kernels_named("portable"))
+    }
 
     /// Whether the kernels use this processor's vectors well. Measured on prompts of 128 and 512 tokens, one thread: level
     /// with OpenBLAS on AVX-512 and AVX2; on baseline x86-64 (SSE2) OpenBLAS is 2.5 times ahead.
@@ -71,31 +46,46 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         #endif
     }
 
+    /// The form of the activations that weights of `format` are multiplied with.
+    public func form(for format: WeightFormat) -> ActivationForm {
+        switch format {
+        case .f32, .f16: .f32
+        case .bf16: table.pointee.bf16_form == CK_FORM_BF16 ? .bf16 : .f32
+        case .int8, .int4: .int8
+        }
+    }
+
+    /// Writes `rows` rows of `width` numbers, `stride` apart, in a form.
+    @inline(__always)
+    public func prepare(_ x: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, as target: Activations) {
+        table.pointee.prepare(target.pointer, target.stride, target.form.cValue, x, stride, rows, width)
+    }
+
     /// `y[r, o] = sum_i x[r, i] * weights[o, i]` for the outputs `o` in `outputs`, or `+=` when `adding`.
     ///
     /// - Parameters:
     ///   - y: element `[0, 0]` of the whole result; strides count floats.
-    ///   - x: `[rows, weights.columns]`
+    ///   - x: `[rows, weights.columns]`, in the form for the weights' format
+    ///   - outputs: begins with a multiple of ``WeightFormat/panel``
     @inline(__always)
     public func linear(
         y: UnsafeMutablePointer<Float>,
         yStride: Int,
-        x: UnsafePointer<Float>,
-        xStride: Int,
+        x: Activations,
         rows: Int,
         weights: WeightMatrix,
         outputs: Range<Int>,
         adding: Bool = false
     ) {
+        assert(x.form == form(for: weights.format) && outputs.lowerBound.isMultiple(of: WeightFormat.panel))
         table.pointee.linear(
             y + outputs.lowerBound,
             yStride,
-            x,
-            xStride,
+            x.pointer,
+            x.stride,
             rows,
-            weights.row(outputs.lowerBound),
-            weights.type.cValue,
-            weights.columns,
+            weights.panel(from: outputs.lowerBound),
+            weights.format.cValue,
             weights.columns,
             outputs.count,
             adding ? 1 : 0
@@ -157,46 +147,6 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         headSize: Int
     ) {
         table.pointee.store_kv(keys, values, type.cValue, slot, key, value, headSize)
-    }
-
-    /// Attention of one token over positions `0..<context`, for the query heads that tile onto one KV head:
-    /// `softmax(q K^T / sqrt(headSize)) V`.
-    ///
-    /// - Parameters:
-    ///   - query: the first of the heads, `[headSize]`, RoPE applied; the next are `headStride` floats further on
-    ///   - output: where the first head's result goes; heads lie as in `query`
-    ///   - blockTable: the blocks of the sequence, in order, at least `context / blockTokens` of them
-    ///   - scores: scratch of `heads * (context rounded up to 16)` floats
-    @inline(__always)
-    public func attention(
-        query: UnsafePointer<Float>,
-        output: UnsafeMutablePointer<Float>,
-        headStride: Int,
-        heads: Int,
-        headSize: Int,
-        context: Int,
-        cache: PagedHead,
-        blockTable: UnsafePointer<Int32>,
-        scores: UnsafeMutablePointer<Float>
-    ) {
-        var arguments = ck_attention(
-            query: query,
-            output: output,
-            head_stride: headStride,
-            heads: Int32(heads),
-            head_dim: Int32(headSize),
-            context: Int32(context),
-            scale: 1 / Float(headSize).squareRoot(),
-            blocks: cache.blocks.assumingMemoryBound(to: CChar.self),
-            block_bytes: cache.blockBytes,
-            block_table: blockTable,
-            block_tokens: Int32(cache.blockTokens),
-            dtype: cache.type.cValue,
-            key_offset: cache.keyOffset,
-            value_offset: cache.valueOffset,
-            scores: scores
-        )
-        table.pointee.attention(&arguments)
     }
 
     /// `y[i] = e^x[i]` within 2 units in the last place; 0 below -87.3, `e^88` above 88.

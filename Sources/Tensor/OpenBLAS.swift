@@ -1,5 +1,6 @@
 // Products of many rows by OpenBLAS.
 
+import CKernels
 import COpenBLAS
 
 /// Who computes products of many rows.
@@ -13,14 +14,11 @@ public enum ComputeBackend: String, Sendable, CaseIterable {
     case native
 }
 
-/// One-threaded sgemm; the worker pool splits the outputs.
+/// One-threaded sgemm, panel by panel; the worker pool splits the outputs.
 ///
 /// A result's last bits depend on the whole call: its rows, its outputs, its place among them. So outputs are always
-/// multiplied in the same panels, of ``panel`` outputs from a multiple of it on, whoever computes them.
+/// multiplied a panel of ``WeightFormat/panel`` at a time, whoever computes them.
 public enum OpenBLAS {
-    /// Outputs of one sgemm: enough for 75 to 100 % of the speed of an undivided product, few enough to split among threads.
-    public static let panel = 64
-
     /// The thread count is global to the process and its own threads would compete with the worker pool's.
     private static let oneThread: Void = openblas_set_num_threads(1)
 
@@ -28,75 +26,41 @@ public enum OpenBLAS {
     ///
     /// - Parameters:
     ///   - y: element `[0, 0]` of the whole result; strides count floats.
-    ///   - outputs: begins with a multiple of ``panel``, and ends with one or with the last output
-    ///   - scratch: ``panel`` `* weights.columns` floats, for weights that are not f32
+    ///   - x: in f32
+    ///   - weights: of a floating-point format
+    ///   - outputs: begins with a multiple of ``WeightFormat/panel``
+    ///   - scratch: ``WeightFormat/panel`` `* weights.columns` floats
     public static func linear(
         y: UnsafeMutablePointer<Float>,
         yStride: Int,
-        x: UnsafePointer<Float>,
-        xStride: Int,
+        x: Activations,
         rows: Int,
         weights: WeightMatrix,
         outputs: Range<Int>,
         adding: Bool,
-        kernels: Kernels,
         scratch: UnsafeMutablePointer<Float>
     ) {
         _ = oneThread
-        precondition(outputs.lowerBound.isMultiple(of: panel))
-        precondition(outputs.upperBound.isMultiple(of: panel) || outputs.upperBound == weights.rows)
-        for first in stride(from: outputs.lowerBound, to: outputs.upperBound, by: panel) {
-            multiplyPanel(
-                y: y,
-                yStride: yStride,
-                x: x,
-                xStride: xStride,
-                rows: rows,
-                weights: weights,
-                outputs: first..<min(first + panel, outputs.upperBound),
-                adding: adding,
-                kernels: kernels,
-                scratch: scratch
+        precondition(x.form == .f32 && !weights.format.isInteger)
+        precondition(outputs.lowerBound.isMultiple(of: WeightFormat.panel))
+        for first in stride(from: outputs.lowerBound, to: outputs.upperBound, by: WeightFormat.panel) {
+            ck_expand_panel(scratch, weights.panel(from: first), weights.format.cValue, weights.columns)
+            cblas_sgemm(
+                CblasRowMajor,
+                CblasNoTrans,
+                CblasNoTrans,
+                blasint(rows),
+                blasint(min(WeightFormat.panel, outputs.upperBound - first)),
+                blasint(weights.columns),
+                1,
+                x.pointer.assumingMemoryBound(to: Float.self),
+                blasint(x.stride / MemoryLayout<Float>.stride),
+                scratch,
+                blasint(WeightFormat.panel),
+                adding ? 1 : 0,
+                y + first,
+                blasint(yStride)
             )
         }
-    }
-
-    private static func multiplyPanel(
-        y: UnsafeMutablePointer<Float>,
-        yStride: Int,
-        x: UnsafePointer<Float>,
-        xStride: Int,
-        rows: Int,
-        weights: WeightMatrix,
-        outputs: Range<Int>,
-        adding: Bool,
-        kernels: Kernels,
-        scratch: UnsafeMutablePointer<Float>
-    ) {
-        let stored = weights.row(outputs.lowerBound)
-        let isAligned = UInt(bitPattern: stored) % UInt(MemoryLayout<Float>.alignment) == 0
-        let expanded: UnsafePointer<Float>
-        if weights.type == .f32 && isAligned {
-            expanded = stored.assumingMemoryBound(to: Float.self)
-        } else {
-            kernels.toFloat(y: scratch, x: stored, type: weights.type, count: outputs.count * weights.columns)
-            expanded = UnsafePointer(scratch)
-        }
-        cblas_sgemm(
-            CblasRowMajor,
-            CblasNoTrans,
-            CblasTrans,
-            blasint(rows),
-            blasint(outputs.count),
-            blasint(weights.columns),
-            1,
-            x,
-            blasint(xStride),
-            expanded,
-            blasint(weights.columns),
-            adding ? 1 : 0,
-            y + outputs.lowerBound,
-            blasint(yStride)
-        )
     }
 }

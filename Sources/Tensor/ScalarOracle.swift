@@ -11,6 +11,22 @@ package enum ScalarOracle {
         }
     }
 
+    /// What a product sees of activations in a form.
+    package static func prepared(_ x: [Float], as form: ActivationForm) -> [Float] {
+        switch form {
+        case .f32: return x
+        case .bf16: return x.map { float(bf16: bf16($0)) }
+        case .int8:
+            return stride(from: 0, to: x.count, by: WeightFormat.group).flatMap { first in
+                let group = x[first..<first + WeightFormat.group]
+                let largest = group.map(abs).max() ?? 0
+                return group.map { value in
+                    largest > 0 ? (value * (127 / largest)).rounded(.toNearestOrEven) * (largest / 127) : 0
+                }
+            }
+        }
+    }
+
     /// `y = x / sqrt(mean(x^2) + epsilon) * weight`
     package static func rmsNorm(x: [Float], weight: [Float], epsilon: Float) -> [Float] {
         let square = x.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(x.count)

@@ -1,21 +1,24 @@
-// Cuts the outputs of one or several products into tasks for the worker pool.
+// Cuts the products (or rows, or heads) of one fork into tasks for the worker pool.
 
-/// The tasks of one fork: ranges of outputs (or rows, or heads), each of one numbered part.
+/// The tasks of one fork: ranges of outputs and rows of products, or of other things, each of one numbered part.
 ///
 /// Kept and refilled from fork to fork, so that nothing is allocated once it has grown. One thread uses it.
 public final class WorkSplit {
     private struct Part {
         var number: Int
+        /// Outputs, or other things to do.
         var count: Int
-        /// What one output costs, in multiply-adds.
+        var rows: Int
+        /// What one of `count` costs, in multiply-adds, for all rows.
         var cost: Int
-        var limit: Int
+        /// Tasks begin with a multiple of it.
         var granularity: Int
     }
 
     private struct Task {
         var part: Int
         var range: Range<Int>
+        var rows: Range<Int>
     }
 
     private var parts: [Part] = []
@@ -24,56 +27,68 @@ public final class WorkSplit {
     /// Multiply-adds below which a fork does not pay: waking a spinning thread and joining it takes a microsecond or two,
     /// in which one core does this many.
     private static let inlineCost = 65_536
-    /// Tasks a thread should get, so that one that is held up leaves the rest to others.
-    private static let tasksPerWorker = 4
-    /// Weights of one task, at most: they stay in a core's second-level cache while all rows pass over them.
-    private static let weightsPerTask = 131_072
-    /// Outputs of a product's task begin with a multiple of it.
-    private let tile: Int
+    /// Tasks a thread should get: fine enough that all threads end together, and that one that is held up leaves the rest to
+    /// others.
+    private static let tasksPerWorker = 8
+    /// Rows of a task are a multiple of the tallest register tile.
+    private static let rowTile = 12
 
-    /// - Parameter tile: what the outputs of a product's task are a multiple of, but for the last: by default the widest
-    ///   register tile
-    public init(tile: Int = 8) { self.tile = tile }
+    private let cutsRows: Bool
+
+    /// - Parameter cutsRows: whether the rows of a product may be computed by several tasks
+    public init(cutsRows: Bool = true) { self.cutsRows = cutsRows }
 
     /// Adds a part of `count` things to do, which cost as much as `cost` multiply-adds each.
     public func add(part: Int, count: Int, cost: Int) {
         guard count > 0 else { return }
-        parts.append(Part(number: part, count: count, cost: max(cost, 1), limit: .max, granularity: 1))
+        parts.append(Part(number: part, count: count, rows: 0, cost: max(cost, 1), granularity: 1))
     }
 
-    /// Adds the outputs of a product with `weights` of which `rows` rows are computed.
-    public func add(part: Int, weights: WeightMatrix, rows: Int) {
-        add(part: part, outputs: weights.rows, cost: rows * weights.columns, inputs: weights.columns)
-    }
-
-    /// Adds the outputs of a product, which cost `cost` multiply-adds and read `inputs` weights each.
-    public func add(part: Int, outputs: Int, cost: Int, inputs: Int) {
-        guard cost > 0, outputs > 0 else { return }
-        let limit = max(Self.weightsPerTask / inputs / tile, 1) * tile
-        parts.append(Part(number: part, count: outputs, cost: cost, limit: limit, granularity: tile))
+    /// Adds a product: `outputs` outputs of `rows` rows, each of `inputs` multiply-adds.
+    public func add(part: Int, outputs: Int, inputs: Int, rows: Int) {
+        guard outputs > 0, rows > 0 else { return }
+        parts.append(
+            Part(number: part, count: outputs, rows: rows, cost: inputs * rows, granularity: WeightFormat.panel)
+        )
     }
 
     /// Runs everything that was added, and forgets it.
-    public func run(on pool: WorkerPool, _ body: (_ part: Int, _ range: Range<Int>, _ worker: Int) -> Void) {
+    ///
+    /// - Parameter body: gets a part's number, a range of its things or outputs, a range of its rows (empty if it has none),
+    ///   and the number of the worker
+    public func run(
+        on pool: WorkerPool,
+        _ body: (_ part: Int, _ range: Range<Int>, _ rows: Range<Int>, _ worker: Int) -> Void
+    ) {
         defer {
             parts.removeAll(keepingCapacity: true)
             tasks.removeAll(keepingCapacity: true)
         }
         let total = parts.reduce(0) { $0 + $1.count * $1.cost }
-        let isSerial = total < Self.inlineCost || pool.workers == 1
-        let share = isSerial ? total : total / (pool.workers * Self.tasksPerWorker)
-        for part in parts {
-            let wanted = (share / part.cost + part.granularity - 1) / part.granularity * part.granularity
-            let step = min(max(wanted, part.granularity), part.limit)
-            for start in stride(from: 0, to: part.count, by: step) {
-                tasks.append(Task(part: part.number, range: start..<min(start + step, part.count)))
-            }
+        if total < Self.inlineCost || pool.workers == 1 {
+            for part in parts { body(part.number, 0..<part.count, 0..<part.rows, 0) }
+            return
         }
-        if isSerial {
-            for task in tasks { body(task.part, task.range, 0) }
-        } else {
-            tasks.withUnsafeBufferPointer { tasks in
-                pool.run(tasks: tasks.count) { body(tasks[$0].part, tasks[$0].range, $1) }
+        let share = max(total / (pool.workers * Self.tasksPerWorker), 1)
+        for part in parts { cut(part, share: share) }
+        tasks.withUnsafeBufferPointer { tasks in
+            pool.run(tasks: tasks.count) { body(tasks[$0].part, tasks[$0].range, tasks[$0].rows, $1) }
+        }
+    }
+
+    /// Cuts the outputs first: a task then reads its weights once. Where one panel for all rows is too much, the rows too.
+    private func cut(_ part: Part, share: Int) {
+        let unit = part.cost * part.granularity
+        let step = max(share / unit, 1) * part.granularity
+        let blocks =
+            cutsRows ? min(max((unit + share / 2) / share, 1), (part.rows + Self.rowTile - 1) / Self.rowTile) : 1
+        let rowStep =
+            blocks <= 1
+            ? max(part.rows, 1) : ((part.rows + blocks - 1) / blocks + Self.rowTile - 1) / Self.rowTile * Self.rowTile
+        for start in stride(from: 0, to: part.count, by: step) {
+            let range = start..<min(start + step, part.count)
+            for row in stride(from: 0, to: max(part.rows, 1), by: rowStep) {
+                tasks.append(Task(part: part.number, range: range, rows: row..<min(row + rowStep, part.rows)))
             }
         }
     }

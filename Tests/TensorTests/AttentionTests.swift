@@ -1,4 +1,4 @@
-// Paged attention against its oracle, and that a head's bits depend on nothing but its own context.
+// Paged attention against its oracle, and that a query's bits depend on nothing but its own context.
 
 import Tensor
 import Testing
@@ -29,18 +29,6 @@ import Testing
             table = (0..<Int32(blocks)).map { Int32(blocks) - $0 }  // in falling order, block 0 unused
             let rows = samples.rows(2 * tokens, headSize)
             let rounded = StoredMatrix(rows, type: type).values
-            for token in 0..<tokens {
-                let block = UnsafeMutableRawPointer(memory.pointer) + Int(table[token / blockTokens]) * blockBytes
-                kernels.storeKV(
-                    keys: block + keyOffset,
-                    values: block + valueOffset,
-                    type: type,
-                    slot: token % blockTokens,
-                    key: rows[token],
-                    value: rows[tokens + token],
-                    headSize: headSize
-                )
-            }
             keys = Array(rounded.prefix(tokens))
             values = Array(rounded.suffix(tokens))
             head = PagedHead(
@@ -51,35 +39,68 @@ import Testing
                 keyOffset: keyOffset,
                 valueOffset: valueOffset
             )
+            for token in 0..<tokens { write(kernels, token: token, key: rows[token], value: rows[tokens + token]) }
+        }
+
+        func write(_ kernels: Kernels, token: Int, key: [Float], value: [Float]) {
+            let (place, slot) = token.quotientAndRemainder(dividingBy: head.blockTokens)
+            let block = UnsafeMutableRawPointer(memory.pointer) + Int(table[place]) * head.blockBytes
+            kernels.storeKV(
+                keys: block + head.keyOffset,
+                values: block + head.valueOffset,
+                type: head.type,
+                slot: slot,
+                key: key,
+                value: value,
+                headSize: key.count
+            )
         }
     }
 
-    /// Heads lie as in a model with 3 KV heads: every third is of this one.
-    static func attend(_ kernels: Kernels, _ queries: [[Float]], over cache: Cache, context: Int) -> [[Float]] {
-        let headSize = queries[0].count, stride = 3 * headSize
-        let input = AlignedBuffer<Float>(count: queries.count * stride)
-        let output = AlignedBuffer<Float>(count: queries.count * stride)
+    /// Rows of equally many heads; the first attends to `context` tokens, the next to one more. Heads lie as in a model with 3
+    /// KV heads: every third is of this one.
+    static func attend(_ kernels: Kernels, rows: [[[Float]]], over cache: Cache, context: Int) -> [[[Float]]] {
+        let heads = rows[0].count, headSize = rows[0][0].count, stride = 3 * headSize
+        let rowStride = heads * stride + 5
+        let input = AlignedBuffer<Float>(count: rows.count * rowStride)
+        let output = AlignedBuffer<Float>(count: rows.count * rowStride)
+        let scratch = AlignedBuffer<Float>(count: Kernels.attentionScratch(headSize: headSize) + 1)
         output.elements.update(repeating: -77)
-        for (h, query) in queries.enumerated() {
-            for (d, value) in query.enumerated() { input[h * stride + d] = value }
+        scratch.elements.update(repeating: .nan)
+        for (r, row) in rows.enumerated() {
+            for (h, query) in row.enumerated() {
+                for (d, value) in query.enumerated() { input[r * rowStride + h * stride + d] = value }
+            }
         }
-        let scores = AlignedBuffer<Float>(count: queries.count * ((context + 15) / 16 * 16))
+        scratch[scratch.count - 1] = -77
         kernels.attention(
             query: input.pointer,
             output: output.pointer,
+            rowStride: rowStride,
             headStride: stride,
-            heads: queries.count,
+            rows: rows.count,
+            heads: heads,
             headSize: headSize,
             context: context,
             cache: cache.head,
             blockTable: cache.table,
-            scores: scores.pointer
+            scratch: scratch.pointer
         )
-        return queries.indices.map { h in
-            let all = output.elements[h * stride..<(h + 1) * stride]
-            #expect(all.dropFirst(headSize).allSatisfy { $0 == -77 }, "wrote beyond the head")
-            return Array(all.prefix(headSize))
+        let results = rows.indices.map { r in
+            (0..<heads).map { h in
+                let first = r * rowStride + h * stride
+                defer { output.elements[first..<first + headSize].update(repeating: -77) }
+                return Array(output.elements[first..<first + headSize])
+            }
         }
+        #expect(output.elements.allSatisfy { $0 == -77 }, "wrote beyond the heads")
+        #expect(scratch[scratch.count - 1] == -77, "wrote beyond the scratch")
+        return results
+    }
+
+    /// One row.
+    static func attend(_ kernels: Kernels, _ queries: [[Float]], over cache: Cache, context: Int) -> [[Float]] {
+        attend(kernels, rows: [queries], over: cache, context: context)[0]
     }
 
     @Test(arguments: Kernels.available, [ElementType.f32, .bf16])
@@ -126,6 +147,85 @@ import Testing
         }
     }
 
+    /// A prompt in one go, in chunks of any size, token by token: the same bits. Contexts on both sides of everything that the
+    /// kernels cut: groups, tiles, blocks, chunks of 256 tokens, calls of 24 queries.
+    @Test(arguments: Kernels.available, [ElementType.f32, .bf16])
+    func aRowIsTheSameBitsInAnyRun(kernels: Kernels, type: ElementType) {
+        var samples = Samples(seed: 5)
+        for (headSize, blockTokens, heads) in [(64, 16, 1), (40, 48, 3), (32, 64, 4), (6, 16, 30)] {
+            let cache = Cache(
+                kernels,
+                tokens: 560,
+                headSize: headSize,
+                blockTokens: blockTokens,
+                type: type,
+                samples: &samples
+            )
+            for context in [1, 250, 500] {
+                let rows = (0..<26).map { _ in samples.rows(heads, headSize).map { $0.map { $0 * 3 } } }
+                let alone = rows.indices.map { r in
+                    Self.attend(kernels, rows[r], over: cache, context: context + r)
+                }
+                for (row, result) in alone.enumerated() where row % 5 == 0 {
+                    let expected = ScalarOracle.attention(
+                        query: rows[row][heads - 1],
+                        keys: Array(cache.keys.prefix(context + row)),
+                        values: Array(cache.values.prefix(context + row))
+                    )
+                    #expect(difference(expected, result[heads - 1]) < 2e-6)
+                }
+                for count in [2, 5, 6, 7, 24, 26] {
+                    for first in stride(from: 0, to: rows.count, by: count) {
+                        let part = first..<min(first + count, rows.count)
+                        let got = Self.attend(kernels, rows: Array(rows[part]), over: cache, context: context + first)
+                        #expect(got == Array(alone[part]), "\(count) rows of \(heads) heads from \(context + first)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [ElementType.f32, .bf16])
+    func theVectorSetsGiveTheSameBits(type: ElementType) throws {
+        let fused = Kernels.available.filter { $0.name != "portable" }
+        var samples = Samples(seed: 6)
+        for headSize in [64, 40] {
+            let rows = (0..<9).map { _ in samples.rows(2, headSize) }
+            let results = fused.map { kernels in
+                var samples = Samples(seed: 7)
+                let cache = Cache(
+                    kernels,
+                    tokens: 300,
+                    headSize: headSize,
+                    blockTokens: 16,
+                    type: type,
+                    samples: &samples
+                )
+                return Self.attend(kernels, rows: rows, over: cache, context: 290)
+            }
+            #expect(results.allSatisfy { $0 == results[0] })
+        }
+    }
+
+    /// What only later rows see may be anything: a row of the same tile does not notice.
+    @Test(arguments: Kernels.available)
+    func aRowDoesNotSeeLaterTokens(kernels: Kernels) {
+        var samples = Samples(seed: 8)
+        let cache = Cache(kernels, tokens: 30, headSize: 32, blockTokens: 16, type: .f32, samples: &samples)
+        let rows = (0..<10).map { _ in samples.rows(2, 32) }
+        let before = Self.attend(kernels, rows: rows, over: cache, context: 21)
+        for broken in [Float.nan, .infinity] {
+            cache.write(kernels, token: 25, key: samples.row(32), value: Array(repeating: broken, count: 32))
+            let after = Self.attend(kernels, rows: rows, over: cache, context: 21)
+            #expect(Array(after.prefix(5)) == Array(before.prefix(5)))
+            #expect(after[5...].allSatisfy { $0.allSatisfy { $0.allSatisfy { !$0.isFinite } } })
+            cache.write(kernels, token: 25, key: Array(repeating: broken, count: 32), value: samples.row(32))
+            #expect(
+                Array(Self.attend(kernels, rows: rows, over: cache, context: 21).prefix(5)) == Array(before.prefix(5))
+            )
+        }
+    }
+
     /// Later tokens, which may be in the same block, are not looked at.
     @Test(arguments: Kernels.available)
     func dependsOnItsContextOnly(kernels: Kernels) {
@@ -134,32 +234,11 @@ import Testing
         let query = long.rows(1, 16)
         for context in 1...40 {
             let before = Self.attend(kernels, query, over: cache, context: context)
-            let tail = UnsafeMutableRawPointer(cache.memory.pointer)
-            for token in context..<40 {
-                let block = tail + Int(cache.table[token / 16]) * cache.head.blockBytes
-                let nan = Array(repeating: Float.nan, count: 16)
-                kernels.storeKV(
-                    keys: block + cache.head.keyOffset,
-                    values: block + cache.head.valueOffset,
-                    type: .f32,
-                    slot: token % 16,
-                    key: nan,
-                    value: nan,
-                    headSize: 16
-                )
-            }
+            let nan = Array(repeating: Float.nan, count: 16)
+            for token in context..<40 { cache.write(kernels, token: token, key: nan, value: nan) }
             #expect(Self.attend(kernels, query, over: cache, context: context) == before)
             for token in context..<40 {
-                let block = tail + Int(cache.table[token / 16]) * cache.head.blockBytes
-                kernels.storeKV(
-                    keys: block + cache.head.keyOffset,
-                    values: block + cache.head.valueOffset,
-                    type: .f32,
-                    slot: token % 16,
-                    key: cache.keys[token],
-                    value: cache.values[token],
-                    headSize: 16
-                )
+                cache.write(kernels, token: token, key: cache.keys[token], value: cache.values[token])
             }
         }
     }

@@ -12,21 +12,22 @@ import Testing
         outputs: [Range<Int>]? = nil,
         adding previous: [[Float]]? = nil
     ) -> [[Float]] {
-        let xStride = weights.columns + 3, yStride = weights.rows + 5
-        let input = AlignedBuffer<Float>(count: x.count * xStride)
+        let form = kernels.form(for: weights.format)
+        let inputStride = form.byteCount(weights.columns) + 6, yStride = weights.rows + 5
+        let input = AlignedBuffer<UInt8>(count: x.count * inputStride)
         let output = AlignedBuffer<Float>(count: x.count * yStride)
-        input.elements.update(repeating: .nan)
+        input.elements.update(repeating: 0xff)  // not-a-numbers where nothing is written
         output.elements.update(repeating: -77)
+        let activations = Activations(input.pointer, stride: inputStride, form: form)
         for (r, row) in x.enumerated() {
-            for (i, value) in row.enumerated() { input[r * xStride + i] = value }
+            kernels.prepare(row, stride: 0, rows: 1, width: row.count, as: activations.from(row: r))
             for (o, value) in (previous?[r] ?? []).enumerated() { output[r * yStride + o] = value }
         }
         for range in outputs ?? [0..<weights.rows] {
             kernels.linear(
                 y: output.pointer,
                 yStride: yStride,
-                x: input.pointer,
-                xStride: xStride,
+                x: activations,
                 rows: x.count,
                 weights: weights,
                 outputs: range,
@@ -41,31 +42,34 @@ import Testing
     }
 
     static let shapes = [
-        (1, 1), (3, 2), (15, 9), (16, 4), (17, 8), (31, 13), (32, 16), (100, 33), (352, 20), (1409, 5),
+        (1, 1), (3, 2), (15, 9), (16, 4), (17, 8), (31, 33), (32, 16), (64, 64), (96, 70), (100, 33), (352, 20),
+        (1409, 5),
     ]
+    static func shapes(for format: WeightFormat) -> [(Int, Int)] { shapes.filter { format.allows(inputs: $0.0) } }
 
-    @Test(arguments: Kernels.available, ElementType.allCases)
-    func agreesWithTheOracle(kernels: Kernels, type: ElementType) {
+    @Test(arguments: Kernels.available, WeightFormat.allCases)
+    func agreesWithTheOracle(kernels: Kernels, format: WeightFormat) {
         var samples = Samples(seed: 1)
-        for (inputs, outputs) in Self.shapes {
-            let weights = StoredMatrix(samples.rows(outputs, inputs), type: type)
-            for rows in [1, 2, 3, 4, 5, 6, 7, 20] {
+        for (inputs, outputs) in Self.shapes(for: format) {
+            let weights = PackedMatrix(samples.rows(outputs, inputs), format: format)
+            for rows in [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 29] {
                 let x = samples.rows(rows, inputs)
-                let expected = ScalarOracle.linear(x: x, weights: weights.values)
+                let seen = x.map { ScalarOracle.prepared($0, as: kernels.form(for: format)) }
+                let expected = ScalarOracle.linear(x: seen, weights: weights.values)
                 let got = Self.linear(kernels, x: x, weights: weights.view)
                 for (e, g) in zip(expected, got) {
-                    #expect(difference(e, g) < 3e-6, "\(rows) rows, \(inputs) inputs, \(outputs) outputs")
+                    #expect(difference(e, g) < 6e-6, "\(rows) rows, \(inputs) inputs, \(outputs) outputs")
                 }
             }
         }
     }
 
-    @Test(arguments: Kernels.available)
-    func addsToWhatIsThere(kernels: Kernels) {
+    @Test(arguments: Kernels.available, WeightFormat.allCases)
+    func addsToWhatIsThere(kernels: Kernels, format: WeightFormat) {
         var samples = Samples(seed: 2)
         for rows in [1, 2, 5, 9] {
-            let weights = StoredMatrix(samples.rows(11, 40), type: .bf16)
-            let x = samples.rows(rows, 40), previous = samples.rows(rows, 11)
+            let weights = PackedMatrix(samples.rows(43, 64), format: format)
+            let x = samples.rows(rows, 64), previous = samples.rows(rows, 43)
             let product = Self.linear(kernels, x: x, weights: weights.view)
             let got = Self.linear(kernels, x: x, weights: weights.view, adding: previous)
             let expected = zip(previous, product).map { zip($0, $1).map { $0 + $1 } }
@@ -74,58 +78,61 @@ import Testing
     }
 
     /// The promise that batching rests on: the same bits alone, in any batch, at any place, however outputs are cut.
-    @Test(arguments: Kernels.available, ElementType.allCases)
-    func aRowIsTheSameBitsInEveryBatch(kernels: Kernels, type: ElementType) {
+    @Test(arguments: Kernels.available, WeightFormat.allCases)
+    func aRowIsTheSameBitsInEveryBatch(kernels: Kernels, format: WeightFormat) {
         var samples = Samples(seed: 3)
-        for (inputs, outputs) in [(16, 8), (37, 21), (128, 40), (515, 19)] {
-            let weights = StoredMatrix(samples.rows(outputs, inputs), type: type)
+        for (inputs, outputs) in [(16, 8), (37, 71), (128, 100), (544, 40)] where format.allows(inputs: inputs) {
+            let weights = PackedMatrix(samples.rows(outputs, inputs), format: format)
             let x = samples.rows(70, inputs)
             let alone = x.map { Self.linear(kernels, x: [$0], weights: weights.view)[0] }
-            for rows in [2, 3, 4, 5, 6, 7, 8, 17, 18, 19, 33, 64, 70] {
+            for rows in [2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 23, 24, 33, 64, 70] {
                 for first in [0, (70 - rows) / 2] {
                     let batch = Array(x[first..<first + rows])
                     let got = Self.linear(kernels, x: batch, weights: weights.view)
                     #expect(got == Array(alone[first..<first + rows]), "\(rows) rows")
-                    let cut = [0..<1, 1..<outputs / 2, outputs / 2..<outputs]
+                    let panel = WeightFormat.panel
+                    let cut = stride(from: 0, to: outputs, by: panel).map { $0..<min($0 + panel, outputs) }
                     #expect(Self.linear(kernels, x: batch, weights: weights.view, outputs: cut) == got)
                 }
             }
         }
     }
 
-    /// The lanes of both are the same, so a cache computed on one machine is exact on the other.
-    @Test(.enabled(if: Kernels(named: "avx512") != nil), arguments: ElementType.allCases)
-    func avx2GivesTheBitsOfAVX512(type: ElementType) throws {
-        let (narrow, wide) = (try #require(Kernels(named: "avx2")), try #require(Kernels(named: "avx512")))
+    /// The lanes of both are the same, so a cache computed on one machine is exact on the other; and integers are exact on all.
+    @Test(.enabled(if: Kernels(named: "avx512") != nil), arguments: WeightFormat.allCases)
+    func processorsAgreeBitForBit(format: WeightFormat) throws {
+        let wide = try #require(Kernels(named: "avx512"))
+        var others = [try #require(Kernels(named: "avx2"))]
+        if let bf16 = Kernels(named: "avx512bf16"), format != .bf16 { others.append(bf16) }
         var samples = Samples(seed: 4)
-        for (inputs, outputs) in Self.shapes {
-            let weights = StoredMatrix(samples.rows(outputs, inputs), type: type)
+        for (inputs, outputs) in Self.shapes(for: format) {
+            let weights = PackedMatrix(samples.rows(outputs, inputs), format: format)
             let x = samples.rows(7, inputs)
-            #expect(Self.linear(narrow, x: x, weights: weights.view) == Self.linear(wide, x: x, weights: weights.view))
+            let expected = Self.linear(wide, x: x, weights: weights.view)
+            for other in others { #expect(Self.linear(other, x: x, weights: weights.view) == expected) }
         }
     }
 
-    @Test(arguments: ElementType.allCases, [false, true])
-    func openBLASAgreesWithTheOracle(type: ElementType, adding: Bool) {
+    @Test(arguments: [WeightFormat.f32, .f16, .bf16], [false, true])
+    func openBLASAgreesWithTheOracle(format: WeightFormat, adding: Bool) {
         var samples = Samples(seed: 5)
         let (rows, inputs, outputs) = (70, 37, 150)
-        let weights = StoredMatrix(samples.rows(outputs, inputs), type: type)
+        let weights = PackedMatrix(samples.rows(outputs, inputs), format: format)
         let x = samples.rows(rows, inputs)
         let y = AlignedBuffer<Float>(count: rows * outputs),
-            panel = AlignedBuffer<Float>(count: OpenBLAS.panel * inputs)
+            panel = AlignedBuffer<Float>(count: WeightFormat.panel * inputs)
         y.elements.update(repeating: 0.5)
+        var input = x.flatMap { $0 }
         for range in [0..<128, 128..<150] {
-            x.flatMap { $0 }.withUnsafeBufferPointer {
+            input.withUnsafeMutableBytes {
                 OpenBLAS.linear(
                     y: y.pointer,
                     yStride: outputs,
-                    x: $0.baseAddress!,
-                    xStride: inputs,
+                    x: Activations($0.baseAddress!, stride: 4 * inputs, form: .f32),
                     rows: rows,
                     weights: weights.view,
                     outputs: range,
                     adding: adding,
-                    kernels: .active,
                     scratch: panel.pointer
                 )
             }

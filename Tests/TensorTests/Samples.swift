@@ -24,10 +24,11 @@ struct Samples {
     mutating func rows(_ rows: Int, _ columns: Int) -> [[Float]] { (0..<rows).map { _ in row(columns) } }
 }
 
-/// A weight matrix with the values it really holds after rounding, at an address that is not aligned.
+/// A matrix in memory as a file has it, row-major, at an address that is not aligned, with the values it really holds.
 final class StoredMatrix {
     let values: [[Float]]
-    let view: WeightMatrix
+    let type: ElementType
+    let start: UnsafeMutableRawPointer
     private let memory: UnsafeMutableRawPointer
 
     init(_ rows: [[Float]], type: ElementType) {
@@ -52,7 +53,41 @@ final class StoredMatrix {
             }
         }
         self.values = values
-        view = WeightMatrix(start, type: type, rows: rows.count, columns: columns)
+        self.type = type
+        self.start = start
+    }
+
+    deinit { memory.deallocate() }
+}
+
+/// A packed matrix, at an address that is not aligned, with the values that products see.
+final class PackedMatrix {
+    let values: [[Float]]
+    let view: WeightMatrix
+    private let memory: UnsafeMutableRawPointer
+
+    init(_ rows: [[Float]], format: WeightFormat, from type: ElementType = .f32) {
+        let outputs = rows.count, inputs = rows.first?.count ?? 0
+        let bytes = format.byteCount(outputs: outputs, inputs: inputs)
+        memory = .allocate(byteCount: bytes + 64, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0xff, count: bytes + 64)
+        let stored = StoredMatrix(rows, type: type)
+        WeightMatrix.pack(
+            into: memory + 4,
+            format: format,
+            weights: stored.start,
+            type: type,
+            outputs: outputs,
+            inputs: inputs
+        )
+        let view = WeightMatrix(memory + 4, format: format, rows: outputs, columns: inputs)
+        values = (0..<outputs).map { row in
+            [Float](unsafeUninitializedCapacity: inputs) { buffer, count in
+                view.copyRow(row, to: buffer.baseAddress!)
+                count = inputs
+            }
+        }
+        self.view = view
     }
 
     deinit { memory.deallocate() }

@@ -1,31 +1,39 @@
-// Cutting products into tasks: every output once.
+// Cutting products into tasks: every output of every row once.
 
 import Tensor
 import Testing
 
 @Suite struct WorkSplitTests {
-    @Test(arguments: [1, 2, 5], [8, 64])
-    func coversEveryOutputOfEveryPartOnce(workers: Int, tile: Int) {
+    @Test(arguments: [1, 2, 5], [false, true])
+    func coversEveryOutputOfEveryRowOnce(workers: Int, cutsRows: Bool) {
         let pool = WorkerPool(workers: workers)
-        let split = WorkSplit(tile: tile)
-        let counts = AlignedBuffer<UInt8>(count: 3 * 5000)
+        let split = WorkSplit(cutsRows: cutsRows)
+        let counts = AlignedBuffer<UInt8>(count: 3 * 500 * 600)
         let pointer = counts.pointer
-        for (outputs, cost) in [(1, 1), (7, 100), (129, 4096), (5000, 700), (5000, 1)] {
+        for (outputs, rows, inputs) in [(1, 1, 1), (7, 100, 10), (129, 1, 4096), (500, 600, 7), (32, 600, 512)] {
             counts.elements.update(repeating: 0)
-            split.add(part: 0, outputs: outputs, cost: cost, inputs: 300)
-            split.add(part: 1, count: outputs, cost: cost)
-            split.add(part: 2, outputs: outputs, cost: 0, inputs: 300)
-            split.run(on: pool) { part, range, _ in
-                precondition(part != 0 || range.lowerBound.isMultiple(of: tile))
-                precondition(part != 0 || range.count * 300 <= 131_072, "a task's weights fit the cache")
-                for output in range { pointer[part * 5000 + output] += 1 }
+            split.add(part: 0, outputs: outputs, inputs: inputs, rows: rows)
+            split.add(part: 1, count: outputs, cost: inputs)
+            split.add(part: 2, outputs: outputs, inputs: inputs, rows: 0)
+            split.run(on: pool) { part, range, taskRows, _ in
+                precondition(part == 1 || range.lowerBound.isMultiple(of: WeightFormat.panel))
+                precondition(part == 1 ? taskRows.isEmpty : cutsRows || taskRows == 0..<rows)
+                for output in range {
+                    for row in part == 1 ? 0..<1 : taskRows { pointer[(part * 500 + output) * 600 + row] += 1 }
+                }
             }
-            for part in 0..<2 {
-                #expect(counts.elements[part * 5000..<part * 5000 + outputs].allSatisfy { $0 == 1 })
-                #expect(counts.elements[part * 5000 + outputs..<part * 5000 + 5000].allSatisfy { $0 == 0 })
+            func expected(_ part: Int, _ output: Int, _ row: Int) -> UInt8 {
+                part < 2 && output < outputs && row < (part == 0 ? rows : 1) ? 1 : 0
             }
-            #expect(counts.elements[10_000...].allSatisfy { $0 == 0 }, "a part of no rows has no tasks")
+            let isRight = (0..<3).allSatisfy { part in
+                (0..<500).allSatisfy { output in
+                    (0..<600).allSatisfy {
+                        counts.elements[(part * 500 + output) * 600 + $0] == expected(part, output, $0)
+                    }
+                }
+            }
+            #expect(isRight, "\(outputs) outputs of \(rows) rows")
         }
-        split.run(on: pool) { _, _, _ in Issue.record("what ran is forgotten") }
+        split.run(on: pool) { _, _, _, _ in Issue.record("what ran is forgotten") }
     }
 }

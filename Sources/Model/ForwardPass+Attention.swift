@@ -1,0 +1,78 @@
+// Attention of a pass: cut into runs of rows that read the same keys and values.
+
+import KVCache
+import Tensor
+
+/// Consecutive tokens of one sequence with the same chains, few enough for one call of the kernel.
+struct AttentionRun {
+    var first: Int
+    var count: Int
+    /// Positions that its first row attends to.
+    var context: Int
+    /// Where its sequence's block table starts in ``RowPlan/blocks``.
+    var table: Int
+    /// Query heads that tile onto one KV head.
+    var heads: Int
+
+    /// What one KV head of it costs, in multiply-adds.
+    func cost(headSize: Int) -> Int { 2 * headSize * heads * count * (context + count / 2) }
+}
+
+extension ForwardPass {
+    /// normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own.
+    func mixValues(layer: Int, isLast: Bool) {
+        findRuns(isLast: isLast)
+        // A prompt's longest contexts come last and are handed out first: what is left at the end of the fork is small.
+        for part in scratch.attentionRuns.indices.reversed() {
+            let cost = scratch.attentionRuns[part].cost(headSize: shape.headSize)
+            split.add(part: part, count: shape.kvHeads, cost: cost)
+        }
+        plan.blocks.withUnsafeBufferPointer { blocks in
+            scratch.attentionRuns.withUnsafeBufferPointer { runs in
+                split.run(on: pool) { part, heads, _, worker in
+                    let run = runs[part]
+                    for head in heads {
+                        let offset = run.first * shape.width + head * shape.headSize
+                        kernels.attention(
+                            query: scratch.query.pointer + offset,
+                            output: scratch.normed.pointer + offset,
+                            rowStride: shape.width,
+                            headStride: shape.kvWidth,
+                            rows: run.count,
+                            heads: run.heads,
+                            headSize: shape.headSize,
+                            context: run.context,
+                            cache: cache.head(head, layer: layer),
+                            blockTable: blocks.baseAddress! + run.table,
+                            scratch: scratch.attention.pointer + worker * scratch.attentionPerWorker
+                        )
+                    }
+                }
+            }
+        }
+    }
+
+    /// Cuts the active rows into runs.
+    private func findRuns(isLast: Bool) {
+        scratch.attentionRuns.removeAll(keepingCapacity: true)
+        var open: AttentionRun?
+        for place in 0..<plan.rows(chain: 1, last: isLast) {
+            let index = plan.row(active: place, last: isLast)
+            let row = plan.rows[index]
+            let heads = shape.heads[row.chains] / shape.kvHeads
+            if var run = open {
+                let follows =
+                    run.first + run.count == index && run.table == row.table && run.heads == heads
+                    && run.context + run.count == row.position + 1
+                if follows && (run.count + 1) * heads <= Kernels.attentionQueries {
+                    run.count += 1
+                    open = run
+                    continue
+                }
+                scratch.attentionRuns.append(run)
+            }
+            open = AttentionRun(first: index, count: 1, context: row.position + 1, table: row.table, heads: heads)
+        }
+        if let open { scratch.attentionRuns.append(open) }
+    }
+}
