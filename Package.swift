@@ -12,7 +12,9 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 let package = Package(
     name: "catena",
     products: [
-        .executable(name: "catena", targets: ["catena"])
+        .executable(name: "catena", targets: ["catena"]),
+        // For the micro-benchmarks in Benchmarks/.
+        .library(name: "CatenaKernels", targets: ["Core", "KVCache", "Sampling", "Tensor"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -155,7 +157,7 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "BenchmarkingTests",
-            dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tokenizer"],
+            dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tensor", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
