@@ -132,7 +132,7 @@ let package = Package(
             dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer", "TestSupport"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
+        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels", "CShims"], swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCacheTests",
             dependencies: ["KVCache", "Tensor", "TestSupport"],
