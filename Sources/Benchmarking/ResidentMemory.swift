@@ -1,6 +1,6 @@
 // What this process has in memory, by the kernel's own count.
 
-import Foundation
+import Glibc
 
 /// Bytes of this process's pages in memory, by what they are of.
 struct ResidentMemory: Equatable {
@@ -15,8 +15,13 @@ struct ResidentMemory: Equatable {
 
     /// Reads `/proc/self/smaps`; nil where there is none.
     static func measure() -> ResidentMemory? {
-        guard let text = try? String(contentsOfFile: "/proc/self/smaps", encoding: .utf8) else { return nil }
-        return ResidentMemory(smaps: text)
+        guard let file = fopen("/proc/self/smaps", "re") else { return nil }
+        defer { fclose(file) }
+        // The kernel hands it out a page at a time, at which Foundation takes the first short read for the end.
+        var text: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { text += chunk[..<count] }
+        return ResidentMemory(smaps: String(decoding: text, as: UTF8.self))
     }
 
     /// Reads mappings, each a line `7f00-7f10 r--p 00000000 fd:00 42   /path` and then lines like `Rss:     1234 kB`.

@@ -123,6 +123,13 @@ import Testing
         #expect(memory.resident == 1370 * 1024)
     }
 
+    @Test func residentMemoryOfThisProcess() throws {
+        let buffer = AlignedBuffer<UInt8>(count: 64 << 20)
+        for page in stride(from: 0, to: buffer.count, by: 4096) { buffer[page] = 1 }
+        let memory = try #require(ResidentMemory.measure())
+        #expect(memory.anonymous >= buffer.count && memory.otherFiles > 1 << 20)
+    }
+
     /// `cpu user nice system idle iowait irq softirq steal`: all but idle, iowait and steal are work.
     @Test func disturbances() throws {
         let earlier = try #require(ProcessorTimes(stat: "cpu  100 10 20 500 3 1 2 8 0 0\ncpu0 1", ticks: 100, own: 1))
