@@ -18,6 +18,7 @@ extension BenchReport {
             ("overhead", .list(overhead.map(\.tree))),
             ("memory", memory?.tree ?? .null),
             ("contended", .list(contended.map(\.tree))),
+            ("disturbance", disturbance?.tree ?? .null),
         ])
         var writer = JSONWriter(reserving: 1 << 14)
         tree.write(to: &writer)
@@ -67,7 +68,7 @@ extension BenchReport.Subject {
     fileprivate var tree: Tree {
         .object([
             ("name", .text(name)), ("dtype", .text(dtype)), ("kernels", .text(kernels)), ("threads", .integer(threads)),
-            ("chains", .list(chains.map(Tree.integer))),
+            ("chains", .list(chains.map(Tree.integer))), ("load_seconds", .number(loadSeconds)),
             ("decode_bytes", .list(decodeBytes.map(Tree.number))),
             ("parameters", .list(parameters.map(Tree.integer))),
         ])
@@ -143,7 +144,8 @@ extension BenchReport.Overhead {
 extension BenchReport.Memory {
     fileprivate var tree: Tree {
         .object([
-            ("resident", .integer(resident)), ("file", .integer(file)), ("anonymous", .integer(anonymous)),
+            ("resident", .integer(resident)), ("anonymous", .integer(anonymous)),
+            ("weight_files", .integer(weightFiles)), ("other_files", .integer(otherFiles)),
             ("weights", .integer(weights)), ("pool", .integer(pool)), ("rest", .integer(rest)),
         ])
     }
@@ -155,5 +157,11 @@ extension BenchReport.Contended {
             ("name", .text(name)), ("quiet_tokens_per_second", .number(quietTokensPerSecond)),
             ("contended_tokens_per_second", .number(contendedTokensPerSecond)), ("share", .number(share)),
         ])
+    }
+}
+
+extension BenchReport.Disturbance {
+    fileprivate var tree: Tree {
+        .object([("other_processes", .number(others)), ("stolen", .number(stolen))])
     }
 }

@@ -1,6 +1,6 @@
 // The limits of a report: which are measured, and which one is a format's.
 
-import Glibc
+import Foundation
 import Tensor
 
 extension BenchReport {
@@ -39,14 +39,28 @@ extension BenchReport {
     }
 }
 
-/// Sizes of the caches in bytes, as the C library knows them; common ones where it does not.
-private enum CacheSizes {
-    static var level2: Int { size(_SC_LEVEL2_CACHE_SIZE, otherwise: 1 << 20) }
-    static var level3: Int { size(_SC_LEVEL3_CACHE_SIZE, otherwise: 32 << 20) }
+/// Sizes of the first processor's caches in bytes, as the kernel knows them (the C library's figures are wrong on virtual
+/// machines); common ones where it does not.
+enum CacheSizes {
+    static var level2: Int { read(level: 2) ?? 1 << 20 }
+    static var level3: Int { read(level: 3) ?? 32 << 20 }
 
-    private static func size(_ name: Int, otherwise value: Int) -> Int {
-        let size = sysconf(Int32(name))
-        return size > 0 ? size : value
+    private static func read(level: Int) -> Int? {
+        func text(_ name: String) -> String? {
+            let path = "/sys/devices/system/cpu/cpu0/cache/\(name)"
+            return try? String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        for index in 0..<8 where text("index\(index)/level") == "\(level)" {
+            return text("index\(index)/size").flatMap(bytes)
+        }
+        return nil
+    }
+
+    /// Reads `32768K` or `32M`.
+    static func bytes(_ text: String) -> Int? {
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
+        guard let unit = text.last.flatMap({ units[$0] }), let count = Int(text.dropLast()) else { return Int(text) }
+        return count * unit
     }
 }
 

@@ -11,6 +11,8 @@ public struct BenchReport: Sendable {
         public var kernels = ""
         public var threads = 1
         public var chains: [Int] = []
+        /// Seconds from an open checkpoint to a model that runs, its files being in the page cache.
+        public var loadSeconds = 0.0
         /// Bytes of weights that a decode step of 1...n chains reads.
         public var decodeBytes: [Double] = []
         /// Parameters that it multiplies.
@@ -93,17 +95,26 @@ public struct BenchReport: Sendable {
     }
 
     public struct Memory: Sendable {
-        /// As the kernel counts it: pages of this process in memory, of these those of files, and those of its own.
-        public var resident: Int
-        public var file: Int
+        /// Pages of this process in memory that are of no file; of weight files; of the program and its libraries.
         public var anonymous: Int
-        /// Bytes of weights of the chains loaded.
+        public var weightFiles: Int
+        public var otherFiles: Int
+        /// Bytes of weights of the chains loaded, as they are in the files.
         public var weights: Int
         /// Bytes of the KV pool.
         public var pool: Int
 
+        public var resident: Int { anonymous + weightFiles + otherFiles }
         /// What is neither weights nor KV pool.
         public var rest: Int { resident - weights - pool }
+    }
+
+    /// What others had of the processors during the run, on average: 0.5 is half of one processor.
+    public struct Disturbance: Sendable, Equatable {
+        /// Other processes of this machine.
+        public var others: Double
+        /// Other virtual machines, as far as the hypervisor tells.
+        public var stolen: Double
     }
 
     /// With another process that keeps one processor busy.
@@ -126,6 +137,7 @@ public struct BenchReport: Sendable {
     public var overhead: [Overhead] = []
     public var memory: Memory?
     public var contended: [Contended] = []
+    public var disturbance: Disturbance?
 
     public init() {}
 }

@@ -24,6 +24,8 @@ public struct BenchPlan: Sendable {
     public var secondsPerFigure = 0.4
     /// Tokens to decode with the engine, for every chain count.
     public var engineTokens = 128
+    /// Bytes that are read to measure bandwidth; nil is what ``MachineLimits`` takes by itself.
+    public var bufferBytes: Int?
     /// Whether to measure with another busy process too.
     public var isContended = false
 
@@ -75,6 +77,8 @@ public struct BenchRun {
     /// Measures everything.
     /// - Parameter dense: a dense model of the same width to hold prefill against, if wanted.
     public mutating func measure(dense: Checkpoint?) throws -> BenchReport {
+        let start = ContinuousClock.now
+        let times = ProcessorTimes.now()
         // First, while this process has nothing in memory but the model.
         progress("engine, one row")
         (report.overhead, report.memory) = try EngineRun.measure(
@@ -83,7 +87,7 @@ public struct BenchRun {
             tokens: plan.engineTokens
         )
         progress("limits of this machine")
-        let machine = MachineLimits(workers: plan.threads)
+        let machine = MachineLimits(bytes: plan.bufferBytes, workers: plan.threads)
         report.measureLimits(machine)
         progress("sequences of \(plan.context) tokens")
         let model = try TimedModel(
@@ -93,11 +97,15 @@ public struct BenchRun {
             rows: max(plan.rows.max() ?? 1, Self.mixedRows),
             prompt: max(plan.prompts.max() ?? 1, plan.prompt)
         )
+        report.subject.loadSeconds = model.loadSeconds
         let peak = describe(model.model)
         measurePrefill(model, machine, peak: peak)
         measureDecode(model, machine, peak: peak)
         if plan.isContended { try measureContended(model) }
         if let dense { try measureDense(model, dense) }
+        if let times, let now = ProcessorTimes.now() {
+            report.disturbance = now.disturbance(since: times, seconds: (.now - start) / .seconds(1))
+        }
         return report
     }
 

@@ -60,9 +60,9 @@ struct EngineRun {
         }
         let memory = ResidentMemory.measure().map { measured in
             BenchReport.Memory(
-                resident: measured.resident,
-                file: measured.resident - measured.anonymous,
                 anonymous: measured.anonymous,
+                weightFiles: measured.weightFiles,
+                otherFiles: measured.otherFiles,
                 weights: (1...checkpoint.chainCount).reduce(0) { $0 + checkpoint.byteCount(ofChain: $1) },
                 pool: pool
             )

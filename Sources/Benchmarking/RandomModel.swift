@@ -54,13 +54,15 @@ public struct RandomModel: Sendable {
                 expectation: "a folder to be made, as nothing is overwritten"
             )
         }
-        let partial = folder + ".partial-\(getpid())"
+        // A slash at the end would put the partial folder into the one to be made.
+        let name = folder.hasSuffix("/") ? String(folder.dropLast()) : folder
+        let partial = name + ".partial-\(getpid())"
         do throws(ModelFileError) {
             try attempt(folder) {
                 try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: true)
             }
             try writeFiles(to: partial, progress: progress)
-            try attempt(folder) { try FileManager.default.moveItem(atPath: partial, toPath: folder) }
+            try attempt(folder) { try FileManager.default.moveItem(atPath: partial, toPath: name) }
         } catch {
             try? FileManager.default.removeItem(atPath: partial)
             throw error

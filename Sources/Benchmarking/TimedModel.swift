@@ -8,6 +8,8 @@ import ModelIO
 /// Prefill and decode as the server runs them, one pass at a time, without the server.
 final class TimedModel {
     let model: ChainModel
+    /// Seconds to make it from the open checkpoint.
+    let loadSeconds: Double
     /// Tokens before the decoded one.
     let context: Int
     private let cache: BlockPool
@@ -21,7 +23,9 @@ final class TimedModel {
     init(_ checkpoint: Checkpoint, options: ChainModel.Options, context: Int, rows: Int, prompt: Int) throws {
         var options = options
         options.maxRows = max(options.maxRows, rows)
+        let start = ContinuousClock.now
         model = try ChainModel(checkpoint, options: options)
+        loadSeconds = (ContinuousClock.now - start) / .seconds(1)
         self.context = context
         let layout = model.blockLayout(type: .bf16)
         cache = BlockPool(layout: layout, blocks: rows * layout.blocks(for: context + 1) + layout.blocks(for: prompt))

@@ -11,7 +11,7 @@ struct BenchTables {
         var parts = [
             "\(subject.name): \(grouped(subject.parameters[largest - 1])) parameters a token at \(largest) chains, "
                 + "\(subject.dtype), \(megabytes(subject.decodeBytes[largest - 1])) MB a step; kernels \(subject.kernels), "
-                + "threads: \(subject.threads)",
+                + "threads: \(subject.threads); loaded in \(fixed(subject.loadSeconds, digits: 2)) s",
             Self.limits(report),
             Self.prefill(report),
             Self.firstToken(report),
@@ -22,6 +22,7 @@ struct BenchTables {
         parts.append(Self.overhead(report))
         if let memory = report.memory { parts.append(Self.memory(memory)) }
         if !report.contended.isEmpty { parts.append(Self.contended(report)) }
+        if let disturbance = report.disturbance { parts.append(Self.disturbance(disturbance)) }
         text = parts.joined(separator: "\n\n")
     }
 
@@ -102,9 +103,14 @@ struct BenchTables {
     }
 
     private static func memory(_ memory: BenchReport.Memory) -> String {
-        "memory, MB: resident \(megabytes(memory.resident)) (files \(megabytes(memory.file)), own "
-            + "\(megabytes(memory.anonymous))); weights \(megabytes(memory.weights)), KV pool "
-            + "\(megabytes(memory.pool)), the rest \(megabytes(memory.rest))"
+        "memory, MB: resident \(megabytes(memory.resident)) (own \(megabytes(memory.anonymous)), weight files "
+            + "\(megabytes(memory.weightFiles)), program and libraries \(megabytes(memory.otherFiles))); weights "
+            + "\(megabytes(memory.weights)), KV pool \(megabytes(memory.pool)), the rest \(megabytes(memory.rest))"
+    }
+
+    private static func disturbance(_ disturbance: BenchReport.Disturbance) -> String {
+        "during the run other processes had \(fixed(disturbance.others, digits: 2)) processors, the hypervisor took "
+            + fixed(disturbance.stolen, digits: 2)
     }
 
     private static func contended(_ report: BenchReport) -> String {

@@ -36,6 +36,12 @@ import Tokenizer
         #expect(!query.contains(0) && Set(query).count > 100)
     }
 
+    @Test func aFolderMayEndInASlash() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        _ = try write(name: "model/")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["model"])
+    }
+
     @Test func aTiedHeadIsNotWritten() throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(try write(Self.shape + ",tied=true").configuration.tiesEmbeddings)

@@ -29,7 +29,7 @@ import Testing
             )
         }
         report.prefill = [.init(tokens: 512, seconds: 0.25, shareOfPeak: 0.5, shareOfClosedForm: 0.53)]
-        report.memory = .init(resident: 1000, file: 600, anonymous: 400, weights: 500, pool: 100)
+        report.memory = .init(anonymous: 400, weightFiles: 350, otherFiles: 250, weights: 500, pool: 100)
         report.mixed = .init(rows: [2, 1], seconds: 0.2, closedFormSeconds: 0.1)
         report.dense = .init(tokens: 512, seconds: 0.25, denseSeconds: 3, expectedSpeedUp: 14.3)
         report.overhead = [.init(chains: 1, stepSeconds: 0.01, outsideSeconds: 0.0001)]
@@ -104,16 +104,46 @@ import Testing
 
     @Test func residentMemory() {
         let text = """
-            55d0-7ffe ---p 00000000 00:00 0    [rollup]
-            Rss:                1200 kB
-            Pss:                1000 kB
-            Pss_Anon:            300 kB
-            Anonymous:           400 kB
+            55d0-55e0 r--p 00000000 fd:00 42                         /usr/bin/catena
+            Size:               4000 kB
+            Rss:                1000 kB
+            Anonymous:            10 kB
+            7f00-7f10 r--p 00000000 fd:00 43                         /tmp/a b/chain-1-of-2.safetensors (deleted)
+            Rss:                 300 kB
+            Anonymous:             0 kB
+            7f20-7f30 rw-p 00000000 00:00 0 
+            Rss:                  70 kB
+            Pss:                  50 kB
+            Anonymous:            70 kB
+            VmFlags: rd wr mr mw me ac
 
             """
-        let memory = ResidentMemory(smapsRollup: text)
-        #expect(memory?.resident == 1200 * 1024 && memory?.anonymous == 400 * 1024)
-        #expect(ResidentMemory(smapsRollup: "Rss: 12 pages") == nil)
+        let memory = ResidentMemory(smaps: text)
+        #expect(memory.anonymous == 80 * 1024 && memory.weightFiles == 300 * 1024 && memory.otherFiles == 990 * 1024)
+        #expect(memory.resident == 1370 * 1024)
+    }
+
+    @Test func residentMemoryOfThisProcess() throws {
+        let buffer = AlignedBuffer<UInt8>(count: 64 << 20)
+        for page in stride(from: 0, to: buffer.count, by: 4096) { buffer[page] = 1 }
+        let memory = try #require(ResidentMemory.measure())
+        #expect(memory.anonymous >= buffer.count && memory.otherFiles > 1 << 20)
+    }
+
+    /// `cpu user nice system idle iowait irq softirq steal`: all but idle, iowait and steal are work.
+    @Test func disturbances() throws {
+        let earlier = try #require(ProcessorTimes(stat: "cpu  100 10 20 500 3 1 2 8 0 0\ncpu0 1", ticks: 100, own: 1))
+        let later = try #require(ProcessorTimes(stat: "cpu  500 10 20 900 3 1 2 58 0 0\ncpu0 1", ticks: 100, own: 3.5))
+        // 4 s of work, 2.5 of them ours, and 0.5 s stolen, in 5 s.
+        let disturbance = later.disturbance(since: earlier, seconds: 5)
+        #expect(abs(disturbance.others - 0.3) < 1e-9 && abs(disturbance.stolen - 0.1) < 1e-9)
+        #expect(ProcessorTimes(stat: "intr 1 2 3", ticks: 100, own: 0) == nil)
+        #expect(ProcessorTimes(stat: "cpu  1 2 3", ticks: 100, own: 0) == nil)
+    }
+
+    @Test(arguments: [("32768K", 32 << 20), ("32M", 32 << 20), ("512", 512), ("big", nil)] as [(String, Int?)])
+    func cacheSizes(text: String, bytes: Int?) {
+        #expect(CacheSizes.bytes(text) == bytes)
     }
 
     @Test func medians() {

@@ -36,23 +36,21 @@ final class Product {
     init(format: WeightFormat, outputs: Int, inputs: Int, rows: Int) {
         self.rows = rows
         memory = AlignedBuffer(count: format.byteCount(outputs: outputs, inputs: inputs))
-        withExtendedLifetime(Numbers(count: outputs * inputs)) {
-            WeightMatrix.pack(
-                into: memory.pointer,
-                format: format,
-                weights: $0.pointer,
-                type: .f32,
-                outputs: outputs,
-                inputs: inputs
-            )
-        }
+        let numbers = Numbers(count: max(outputs, rows) * inputs)
+        defer { withExtendedLifetime(numbers) {} }
+        WeightMatrix.pack(
+            into: memory.pointer,
+            format: format,
+            weights: numbers.pointer,
+            type: .f32,
+            outputs: outputs,
+            inputs: inputs
+        )
         weights = WeightMatrix(memory.pointer, format: format, rows: outputs, columns: inputs)
         let form = kernels.form(for: format)
         prepared = AlignedBuffer(count: rows * form.byteCount(inputs))
         x = Activations(prepared.pointer, stride: form.byteCount(inputs), form: form)
-        withExtendedLifetime(Numbers(count: rows * inputs)) {
-            kernels.prepare($0.pointer, stride: inputs, rows: rows, width: inputs, as: x)
-        }
+        kernels.prepare(numbers.pointer, stride: inputs, rows: rows, width: inputs, as: x)
         y = Numbers(count: rows * outputs)
     }
 
@@ -88,6 +86,7 @@ final class PagedAttention {
         scratch = Numbers(count: Kernels.attentionScratch(headSize: headSize))
         guard pool.append(context + rows, to: &table) else { preconditionFailure("the pool was made for these tokens") }
         let numbers = Numbers(count: 2 * headSize)
+        defer { withExtendedLifetime(numbers) {} }
         for position in 0..<context + rows {
             let block = pool.pointer(to: table.blocks[position / layout.blockTokens])
             kernels.storeKV(
