@@ -5,12 +5,12 @@ extension CandidateSet {
     mutating func keep(minP: Float) {
         guard minP > 0 else { return }
         // The likeliest token weighs exactly 1, and minP is at most 1.
-        removeAll { $0.weight < minP }
+        keep(atLeast: minP)
     }
 
     /// Top-k: keeps the `topK` likeliest tokens (Fan et al., arXiv 1805.04833). 0 keeps all.
     mutating func keep(topK: Int) {
-        guard topK > 0, topK < candidates.count else { return }
+        guard topK > 0, topK < count else { return }
         var kept = 0
         keepLikeliest { _ in
             kept += 1
