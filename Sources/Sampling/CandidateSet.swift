@@ -2,9 +2,10 @@
 /// which weighs 1. Rules (`CandidateSet+Rules.swift`) make the set smaller; `draw` ends it.
 ///
 /// At first the set is a vector of weights, one per token of the vocabulary, and what has to see all of it goes 16 tokens at a
-/// time. A rule that wants the likeliest tokens gathers them in bands of falling weight, and orders a band by a heap, of
-/// which it takes no more than it needs: the vocabulary is never sorted. Ties go to the lower id, so that the order is
-/// total and a result depends on nothing else.
+/// time. What asks for the likeliest tokens gathers them in bands of falling weight. Top-k orders a band by a heap, of which it
+/// takes no more than it needs; what asks for a share of the mass narrows a band down to the token it falls on
+/// (`CandidateSet+Selection.swift`). The vocabulary is never sorted. Ties go to the lower id, so that the order is total and a
+/// result depends on nothing else.
 struct CandidateSet {
     struct Candidate {
         var id: Int32
@@ -15,9 +16,17 @@ struct CandidateSet {
         }
     }
 
-    /// The set in descending order, once a rule has asked for the likeliest; before that it is all of `weights`.
+    private enum Form {
+        /// The set is all of `weights`; a draw goes through it by id, or in descending order.
+        case byID, byRank
+        /// The set is `candidates`, in descending order.
+        case ordered
+    }
+
+    private var form = Form.byID
     private(set) var candidates: [Candidate] = []
-    private var isOrdered = false
+    /// Scratch: the candidates of a band.
+    var gathered: [Candidate] = []
     /// Of every token, 0 where it is not in the set; then zeros up to a multiple of `block`. Reused from position to position.
     private var weights: [Float] = []
     /// Sums of `block` weights each, which let a draw skip them.
@@ -29,7 +38,7 @@ struct CandidateSet {
         let highest = logits[Int(greedyToken(logits))]
         let size = (logits.count + Self.block - 1) / Self.block * Self.block
         if weights.count != size { weights = Array(repeating: 0, count: size) }
-        isOrdered = false
+        form = .byID
         mapWeights { start, _ in
             guard start < logits.count else { return Lanes(repeating: 0) }
             let lanes = logits.lanes(from: start)
@@ -37,6 +46,9 @@ struct CandidateSet {
             return exponential((lanes - highest) / temperature).replacing(with: 1, where: lanes .== highest)
         }
     }
+
+    /// Whether `candidates` is the set.
+    var isOrdered: Bool { form == .ordered }
 
     /// Whether no token has any weight.
     var isEmpty: Bool { isOrdered ? candidates.isEmpty : mass == 0 }
@@ -68,25 +80,35 @@ struct CandidateSet {
             if let end { candidates.removeSubrange((end + 1)...) }
             return
         }
-        isOrdered = true
+        form = .ordered
         candidates.removeAll(keepingCapacity: true)
-        // Weights from 1/4 up, from 1/16 up, from 1/256 up, ... : most answers end in the first bands, and seven are all.
-        var upper = Float.infinity
-        var lower: Float = 0.25
-        while upper > 0 {
-            let start = candidates.count
-            gather(from: max(lower, .leastNonzeroMagnitude), below: upper)
-            if !order(from: start, while: goesOn) { break }
-            upper = lower
-            lower *= lower
+        for band in Self.bands {
+            if !appendOrdered(gather(band), while: goesOn) { break }
         }
+    }
+
+    /// Keeps the likeliest candidates up to the first for which `reaches` holds: it gets the mass of all up to that one.
+    mutating func keepLikeliest(until reaches: (_ mass: Double) -> Bool) {
+        guard !isOrdered else {
+            var mass = 0.0
+            return keepLikeliest(while: {
+                mass += Double($0.weight)
+                return !reaches(mass)
+            })
+        }
+        form = .byRank
+        guard let last = first(where: reaches) else { return }
+        for index in Int(last.id) + 1..<weights.count where weights[index] == last.weight { weights[index] = 0 }
+        keep(atLeast: last.weight)
     }
 
     /// Inverse transform sampling: the candidate under `point`, a number in [0, 1).
     ///
     /// - Precondition: the set is not empty.
-    func draw(at point: Double) -> Int32 {
+    mutating func draw(at point: Double) -> Int32 {
         let target = point * mass
+        // The likeliest, where rounding keeps the sum from reaching what it should.
+        if form == .byRank { return first { $0 > target }?.id ?? Int32(weights.firstIndex(of: 1)!) }
         var sum = 0.0
         if isOrdered {
             for candidate in candidates {
@@ -129,42 +151,73 @@ struct CandidateSet {
         }
     }
 
-    /// Appends the tokens whose weight is in the band, by rising id.
-    private mutating func gather(from lower: Float, below upper: Float) {
+    /// Weights from 1/4 up, from 1/16 up, from 1/256 up, ...: most questions are answered by the first bands, and these are all.
+    static let bands: [Range<Float>] = {
+        let edges: [Float] = [
+            .infinity, 0x1p-2, 0x1p-4, 0x1p-6, 0x1p-8, 0x1p-10, 0x1p-12, 0x1p-14, 0x1p-16, 0x1p-20, 0x1p-32, 0x1p-64,
+            .leastNonzeroMagnitude,
+        ]
+        return zip(edges, edges.dropFirst()).map { $1..<$0 }
+    }()
+
+    /// The sum of the weights in the band.
+    func mass(of band: Range<Float>) -> Double {
         weights.withUnsafeBufferPointer { weights in
-            for start in stride(from: 0, to: weights.count, by: 16) {
-                let lanes = weights.lanes(from: start)
-                guard any((lanes .>= lower) .& (lanes .< upper)) else { continue }
-                for index in start..<start + 16 where weights[index] >= lower && weights[index] < upper {
-                    candidates.append(Candidate(id: Int32(index), weight: weights[index]))
+            var mass = 0.0
+            for block in stride(from: 0, to: weights.count, by: Self.block) {
+                var sum = Lanes(repeating: 0)
+                for start in stride(from: block, to: block + Self.block, by: 16) {
+                    let lanes = weights.lanes(from: start)
+                    let isInside = (lanes .>= band.lowerBound) .& (lanes .< band.upperBound)
+                    sum += Lanes(repeating: 0).replacing(with: lanes, where: isInside)
                 }
+                mass += Double(sum.sum())
+            }
+            return mass
+        }
+    }
+
+    /// Puts the tokens whose weight is in the band at the front of `gathered`, by rising id, and tells how many they are.
+    mutating func gather(_ band: Range<Float>) -> Int {
+        let none = Candidate(id: 0, weight: 0)
+        if gathered.count != weights.count { gathered = Array(repeating: none, count: weights.count) }
+        return weights.withUnsafeBufferPointer { weights in
+            gathered.withUnsafeMutableBufferPointer { gathered in
+                var count = 0
+                for first in stride(from: 0, to: weights.count, by: 16) {
+                    let lanes = weights.lanes(from: first)
+                    guard any((lanes .>= band.lowerBound) .& (lanes .< band.upperBound)) else { continue }
+                    for index in first..<first + 16 {
+                        // Written, then kept or not: which it will be cannot be foreseen.
+                        let weight = weights[index]
+                        gathered[count] = Candidate(id: Int32(index), weight: weight)
+                        count += (weight >= band.lowerBound ? 1 : 0) & (weight < band.upperBound ? 1 : 0)
+                    }
+                }
+                return count
             }
         }
     }
 
     // MARK: Order
 
-    /// Puts the candidates from `start` on in descending order, and drops those after the first for which `goesOn` does not
-    /// hold. Returns whether it held for all.
-    private mutating func order(from start: Int, while goesOn: (Candidate) -> Bool) -> Bool {
-        var heapSize = candidates.count - start
-        var isGoingOn = true
-        candidates.withUnsafeMutableBufferPointer { candidates in
-            let heap = UnsafeMutableBufferPointer(rebasing: candidates[start...])
-            for parent in stride(from: heapSize / 2 - 1, through: 0, by: -1) {
-                Self.sink(parent, in: heap, size: heapSize)
+    /// Appends the first `count` gathered candidates in descending order, up to the first for which `goesOn` does not hold.
+    /// Returns whether it held for all.
+    private mutating func appendOrdered(_ count: Int, while goesOn: (Candidate) -> Bool) -> Bool {
+        gathered.withUnsafeMutableBufferPointer { gathered in
+            let heap = UnsafeMutableBufferPointer(rebasing: gathered[..<count])
+            for parent in stride(from: count / 2 - 1, through: 0, by: -1) {
+                Self.sink(parent, in: heap, size: count)
             }
-            // Heap sort, stopped early: the sorted part grows from the end of the array downwards.
-            while heapSize > 0 && isGoingOn {
-                heapSize -= 1
-                heap.swapAt(0, heapSize)
-                Self.sink(0, in: heap, size: heapSize)
-                isGoingOn = goesOn(heap[heapSize])
+            for size in stride(from: count, to: 0, by: -1) {
+                let likeliest = heap[0]
+                candidates.append(likeliest)
+                if !goesOn(likeliest) { return false }
+                heap[0] = heap[size - 1]
+                Self.sink(0, in: heap, size: size - 1)
             }
+            return true
         }
-        candidates.removeSubrange(start..<start + heapSize)
-        candidates[start...].reverse()
-        return isGoingOn
     }
 
     private static func sink(_ start: Int, in heap: UnsafeMutableBufferPointer<Candidate>, size: Int) {
