@@ -5,17 +5,17 @@ extension CandidateSet {
     mutating func keep(minP: Float) {
         guard minP > 0 else { return }
         // The likeliest token weighs exactly 1, and minP is at most 1.
-        removeAll { $0.weight < minP }
+        keep(atLeast: minP)
     }
 
     /// Top-k: keeps the `topK` likeliest tokens (Fan et al., arXiv 1805.04833). 0 keeps all.
     mutating func keep(topK: Int) {
-        guard topK > 0, topK < candidates.count else { return }
+        guard topK > 0, topK < count else { return }
         var kept = 0
-        keepLikeliest { _ in
+        keepLikeliest(while: { _ in
             kept += 1
             return kept < topK
-        }
+        })
     }
 
     /// Top-p, or nucleus sampling: keeps the smallest set of likeliest tokens that holds at least `topP` of the mass
@@ -23,10 +23,6 @@ extension CandidateSet {
     mutating func keep(topP: Float) {
         guard topP < 1 else { return }
         let target = Double(topP) * mass
-        var sum = 0.0
-        keepLikeliest {
-            sum += Double($0.weight)
-            return sum < target
-        }
+        keepLikeliest(until: { $0 >= target })
     }
 }

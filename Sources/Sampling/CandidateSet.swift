@@ -1,11 +1,11 @@
-import Glibc
-
 /// The tokens that may be drawn at one position, with their weights: probabilities relative to the likeliest token,
 /// which weighs 1. Rules (`CandidateSet+Rules.swift`) make the set smaller; `draw` ends it.
 ///
-/// The set keeps itself in order only as far as a rule needs it: a max-heap gives the few likeliest tokens in
-/// O(V + k log V), so the vocabulary is never sorted. Ties go to the lower id, so that the order is total and a result
-/// never depends on the layout of the heap.
+/// At first the set is a vector of weights, one per token of the vocabulary, and what has to see all of it goes 16 tokens at a
+/// time. What asks for the likeliest tokens gathers them in bands of falling weight. Top-k orders a band by a heap, of which it
+/// takes no more than it needs; what asks for a share of the mass narrows a band down to the token it falls on
+/// (`CandidateSet+Selection.swift`). The vocabulary is never sorted. Ties go to the lower id, so that the order is total and a
+/// result depends on nothing else.
 struct CandidateSet {
     struct Candidate {
         var id: Int32
@@ -16,85 +16,222 @@ struct CandidateSet {
         }
     }
 
-    /// Reused from position to position; grows once to the vocabulary's size.
+    private enum Form {
+        /// The set is all of `weights`; a draw goes through it by id, or in descending order.
+        case byID, byRank
+        /// The set is `candidates`, in descending order.
+        case ordered
+    }
+
+    private var form = Form.byID
     private(set) var candidates: [Candidate] = []
-    /// Whether `candidates` stands in descending order.
-    private var isSorted = false
+    /// Scratch: the candidates of a band.
+    var gathered: [Candidate] = []
+    /// Of every token, 0 where it is not in the set; then zeros up to a multiple of `block`. Reused from position to position.
+    private var weights: [Float] = []
+    /// Sums of `block` weights each, which let a draw skip them.
+    private var blockMasses: [Double] = []
+    private static let block = 256
 
     /// All tokens that have any weight: `exp((logit - highest) / temperature)` in Float. Not-a-numbers have none.
     mutating func fill(from logits: UnsafeBufferPointer<Float>, temperature: Float) {
         let highest = logits[Int(greedyToken(logits))]
-        candidates.removeAll(keepingCapacity: true)
-        candidates.reserveCapacity(logits.count)
-        isSorted = false
-        for index in logits.indices {
-            let logit = logits[index]
-            // Equal first: infinity minus infinity is not a number.
-            let weight = logit == highest ? 1 : exp((logit - highest) / temperature)
-            if weight > 0 { candidates.append(Candidate(id: Int32(index), weight: weight)) }
+        let size = (logits.count + Self.block - 1) / Self.block * Self.block
+        if weights.count != size { weights = Array(repeating: 0, count: size) }
+        form = .byID
+        mapWeights { start, _ in
+            guard start < logits.count else { return Lanes(repeating: 0) }
+            let lanes = logits.lanes(from: start)
+            // Infinity minus infinity is not a number.
+            return exponential((lanes - highest) / temperature).replacing(with: 1, where: lanes .== highest)
         }
     }
 
-    /// The sum of all weights, in the candidates' order.
-    var mass: Double {
-        candidates.reduce(0) { $0 + Double($1.weight) }
+    /// Whether `candidates` is the set.
+    var isOrdered: Bool { form == .ordered }
+
+    /// Whether no token has any weight.
+    var isEmpty: Bool { isOrdered ? candidates.isEmpty : mass == 0 }
+
+    /// How many tokens have any weight.
+    var count: Int {
+        if isOrdered { return candidates.count }
+        return weights.reduce(0) { $0 + ($1 > 0 ? 1 : 0) }
     }
 
-    /// Drops the candidates that do not satisfy the condition. Order is kept.
-    mutating func removeAll(where condition: (Candidate) -> Bool) {
-        candidates.removeAll(where: condition)
+    /// The sum of all weights.
+    var mass: Double {
+        isOrdered ? candidates.reduce(0) { $0 + Double($1.weight) } : blockMasses.reduce(0, +)
+    }
+
+    /// Drops the candidates that weigh less.
+    mutating func keep(atLeast least: Float) {
+        if isOrdered {
+            candidates.removeAll { $0.weight < least }
+        } else {
+            mapWeights { _, lanes in lanes.replacing(with: 0, where: lanes .< least) }
+        }
     }
 
     /// Keeps the likeliest candidates, in descending order, for as long as `goesOn` holds after each of them.
     mutating func keepLikeliest(while goesOn: (Candidate) -> Bool) {
-        if isSorted {
+        if isOrdered {
             let end = candidates.firstIndex { !goesOn($0) }
             if let end { candidates.removeSubrange((end + 1)...) }
             return
         }
-        var heapSize = candidates.count
-        for parent in stride(from: heapSize / 2 - 1, through: 0, by: -1) {
-            sink(parent, heapSize: heapSize)
+        form = .ordered
+        candidates.removeAll(keepingCapacity: true)
+        for band in Self.bands {
+            if !appendOrdered(gather(band), while: goesOn) { break }
         }
-        // Heap sort, stopped early: the sorted part grows from the end of the array downwards.
-        while heapSize > 0 {
-            heapSize -= 1
-            candidates.swapAt(0, heapSize)
-            sink(0, heapSize: heapSize)
-            if !goesOn(candidates[heapSize]) { break }
+    }
+
+    /// Keeps the likeliest candidates up to the first for which `reaches` holds: it gets the mass of all up to that one.
+    mutating func keepLikeliest(until reaches: (_ mass: Double) -> Bool) {
+        guard !isOrdered else {
+            var mass = 0.0
+            return keepLikeliest(while: {
+                mass += Double($0.weight)
+                return !reaches(mass)
+            })
         }
-        candidates.removeSubrange(..<heapSize)
-        candidates.reverse()
-        isSorted = true
+        form = .byRank
+        guard let last = first(where: reaches) else { return }
+        for index in Int(last.id) + 1..<weights.count where weights[index] == last.weight { weights[index] = 0 }
+        keep(atLeast: last.weight)
     }
 
     /// Inverse transform sampling: the candidate under `point`, a number in [0, 1).
     ///
     /// - Precondition: the set is not empty.
-    func draw(at point: Double) -> Int32 {
+    mutating func draw(at point: Double) -> Int32 {
         let target = point * mass
+        // The likeliest, where rounding keeps the sum from reaching what it should.
+        if form == .byRank { return first { $0 > target }?.id ?? Int32(weights.firstIndex(of: 1)!) }
         var sum = 0.0
-        for candidate in candidates {
-            sum += Double(candidate.weight)
-            if sum > target { return candidate.id }
+        if isOrdered {
+            for candidate in candidates {
+                sum += Double(candidate.weight)
+                if sum > target { return candidate.id }
+            }
+            return candidates[candidates.count - 1].id
         }
-        return candidates[candidates.count - 1].id
+        var last = 0
+        for (block, blockMass) in blockMasses.enumerated() {
+            guard sum + blockMass > target else {
+                sum += blockMass
+                continue
+            }
+            for index in block * Self.block..<(block + 1) * Self.block where weights[index] > 0 {
+                sum += Double(weights[index])
+                if sum > target { return Int32(index) }
+                last = index
+            }
+        }
+        return Int32(last)
     }
 
-    private mutating func sink(_ start: Int, heapSize: Int) {
-        guard start < heapSize else { return }
-        candidates.withUnsafeMutableBufferPointer { heap in
-            let moving = heap[start]
-            var parent = start
-            while true {
-                var child = 2 * parent + 1
-                guard child < heapSize else { break }
-                if child + 1 < heapSize, heap[child + 1].precedes(heap[child]) { child += 1 }
-                guard heap[child].precedes(moving) else { break }
-                heap[parent] = heap[child]
-                parent = child
+    // MARK: All weights
+
+    /// Replaces all weights, and sums them up.
+    @inline(__always)
+    private mutating func mapWeights(_ transform: (_ start: Int, Lanes) -> Lanes) {
+        blockMasses.removeAll(keepingCapacity: true)
+        weights.withUnsafeMutableBytes { weights in
+            for block in stride(from: 0, to: weights.count, by: Self.block * 4) {
+                var sum = Lanes(repeating: 0)
+                for offset in stride(from: block, to: block + Self.block * 4, by: 64) {
+                    let lanes = transform(offset / 4, weights.loadUnaligned(fromByteOffset: offset, as: Lanes.self))
+                    weights.storeBytes(of: lanes, toByteOffset: offset, as: Lanes.self)
+                    sum += lanes
+                }
+                blockMasses.append(Double(sum.sum()))
             }
-            heap[parent] = moving
         }
+    }
+
+    /// Weights from 1/4 up, from 1/16 up, from 1/256 up, ...: most questions are answered by the first bands, and these are all.
+    static let bands: [Range<Float>] = {
+        let edges: [Float] = [
+            .infinity, 0x1p-2, 0x1p-4, 0x1p-6, 0x1p-8, 0x1p-10, 0x1p-12, 0x1p-14, 0x1p-16, 0x1p-20, 0x1p-32, 0x1p-64,
+            .leastNonzeroMagnitude,
+        ]
+        return zip(edges, edges.dropFirst()).map { $1..<$0 }
+    }()
+
+    /// The sum of the weights in the band.
+    func mass(of band: Range<Float>) -> Double {
+        weights.withUnsafeBufferPointer { weights in
+            var mass = 0.0
+            for block in stride(from: 0, to: weights.count, by: Self.block) {
+                var sum = Lanes(repeating: 0)
+                for start in stride(from: block, to: block + Self.block, by: 16) {
+                    let lanes = weights.lanes(from: start)
+                    let isInside = (lanes .>= band.lowerBound) .& (lanes .< band.upperBound)
+                    sum += Lanes(repeating: 0).replacing(with: lanes, where: isInside)
+                }
+                mass += Double(sum.sum())
+            }
+            return mass
+        }
+    }
+
+    /// Puts the tokens whose weight is in the band at the front of `gathered`, by rising id, and tells how many they are.
+    mutating func gather(_ band: Range<Float>) -> Int {
+        let none = Candidate(id: 0, weight: 0)
+        if gathered.count != weights.count { gathered = Array(repeating: none, count: weights.count) }
+        return weights.withUnsafeBufferPointer { weights in
+            gathered.withUnsafeMutableBufferPointer { gathered in
+                var count = 0
+                for first in stride(from: 0, to: weights.count, by: 16) {
+                    let lanes = weights.lanes(from: first)
+                    guard any((lanes .>= band.lowerBound) .& (lanes .< band.upperBound)) else { continue }
+                    for index in first..<first + 16 {
+                        // Written, then kept or not: which it will be cannot be foreseen.
+                        let weight = weights[index]
+                        gathered[count] = Candidate(id: Int32(index), weight: weight)
+                        count += (weight >= band.lowerBound ? 1 : 0) & (weight < band.upperBound ? 1 : 0)
+                    }
+                }
+                return count
+            }
+        }
+    }
+
+    // MARK: Order
+
+    /// Appends the first `count` gathered candidates in descending order, up to the first for which `goesOn` does not hold.
+    /// Returns whether it held for all.
+    private mutating func appendOrdered(_ count: Int, while goesOn: (Candidate) -> Bool) -> Bool {
+        gathered.withUnsafeMutableBufferPointer { gathered in
+            let heap = UnsafeMutableBufferPointer(rebasing: gathered[..<count])
+            for parent in stride(from: count / 2 - 1, through: 0, by: -1) {
+                Self.sink(parent, in: heap, size: count)
+            }
+            for size in stride(from: count, to: 0, by: -1) {
+                let likeliest = heap[0]
+                candidates.append(likeliest)
+                if !goesOn(likeliest) { return false }
+                heap[0] = heap[size - 1]
+                Self.sink(0, in: heap, size: size - 1)
+            }
+            return true
+        }
+    }
+
+    private static func sink(_ start: Int, in heap: UnsafeMutableBufferPointer<Candidate>, size: Int) {
+        guard start < size else { return }
+        let moving = heap[start]
+        var parent = start
+        while true {
+            var child = 2 * parent + 1
+            guard child < size else { break }
+            if child + 1 < size, heap[child + 1].precedes(heap[child]) { child += 1 }
+            guard heap[child].precedes(moving) else { break }
+            heap[parent] = heap[child]
+            parent = child
+        }
+        heap[parent] = moving
     }
 }

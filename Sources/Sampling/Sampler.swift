@@ -23,7 +23,7 @@ public struct Sampler {
         set.keep(topK: parameters.topK)
         set.keep(topP: parameters.topP)
         // Only not-a-numbers: there is no distribution, so the greedy rule decides.
-        if set.candidates.isEmpty { return greedyToken(logits) }
+        if set.isEmpty { return greedyToken(logits) }
         return set.draw(at: uniformRandom(seed: parameters.seed, index: index))
     }
 }

@@ -84,6 +84,66 @@ import Testing
         }
     }
 
+    /// Every rule and both kinds of draw against sorting, on vocabularies that end anywhere in a block, with ties.
+    @Test(arguments: [1, 15, 17, 255, 256, 257, 3000], [Float(0.1), 1, 5])
+    func rulesAndDrawsAgreeWithSorting(count: Int, spread: Float) {
+        var generator = SystemRandomNumberGenerator()
+        for round in 0..<12 {
+            let logits = (0..<count).map { _ in
+                (Float.random(in: -4...4, using: &generator) * spread * 8).rounded() / 8
+            }
+            let highest = logits.max()!
+            let minP: Float = round % 3 == 0 ? 0.01 : 0
+            let topP = round % 2 == 0 ? Float.random(in: 0..<1, using: &generator) : 1
+            // The rules in plain words.
+            var expected = logits.indices.map { (id: $0, weight: exp(Double(logits[$0] - highest))) }
+            expected.removeAll { $0.weight < Double(minP) }
+            if topP < 1 {
+                expected.sort { ($0.weight, -$0.id) > ($1.weight, -$1.id) }
+                let target = Double(topP) * expected.reduce(0) { $0 + $1.weight }
+                var sum = 0.0
+                let last = expected.firstIndex {
+                    sum += $0.weight
+                    return sum >= target
+                }!
+                // Rounding decides what lies on the edge.
+                if abs(sum - target) < 1e-5 * target || abs(sum - expected[last].weight - target) < 1e-5 * target {
+                    continue
+                }
+                expected = Array(expected[...last])
+            }
+            var set = CandidateSet()
+            logits.withUnsafeBufferPointer { set.fill(from: $0, temperature: 1) }
+            set.keep(minP: minP)
+            set.keep(topP: topP)
+            #expect(set.count == expected.count)
+            let mass = expected.reduce(0) { $0 + $1.weight }
+            #expect(abs(set.mass - mass) < 1e-5 * mass)
+            for _ in 0..<5 {
+                let point = Double.random(in: 0..<1, using: &generator)
+                var sum = 0.0
+                let drawn = expected.first {
+                    sum += $0.weight
+                    return sum > point * mass
+                }!
+                let distance = min(abs(sum - point * mass), abs(sum - drawn.weight - point * mass))
+                if distance > 1e-5 * mass { #expect(Int(set.draw(at: point)) == drawn.id) }
+            }
+        }
+    }
+
+    @Test func exponentialsAreRightInTheLastBits() {
+        for step in 0...87_200 {
+            let x = -Float(step) / 1000
+            let e = exponential(Lanes(repeating: x))[step % 16]
+            #expect(abs(Double(e) - exp(Double(x))) <= 2 * Double(Float(exp(Double(x))).ulp), "e^\(x)")
+        }
+        #expect(exponential(Lanes(repeating: -.infinity)) == Lanes(repeating: 0))
+        #expect(exponential(Lanes(repeating: .nan)) == Lanes(repeating: 0))
+        #expect(exponential(Lanes(repeating: -88)) == Lanes(repeating: 0))
+        #expect(exponential(Lanes(repeating: 0)) == Lanes(repeating: 1))
+    }
+
     @Test func brokenLogitsStillGiveAToken() {
         let parameters = SamplingParameters(topK: 3, topP: 0.9, minP: 0.1, seed: 1)
         #expect(sample([.nan, .nan], parameters) == 0)
