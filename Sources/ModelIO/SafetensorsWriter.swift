@@ -7,15 +7,33 @@ import JSON
 ///
 /// Tensors are laid out by falling element size and then by name, as the reference implementation does, so that every one
 /// is aligned; the header is padded so that the first begins on a cache line. The same tensors give the same bytes.
+///
+/// A tensor is given as its bytes, or as a closure that makes them when the file is written. Then one tensor at a time is in
+/// memory, however large the file:
+///
+/// ```
+/// var writer = SafetensorsWriter()
+/// writer.add("w", dtype: .bf16, shape: [4096, 4096]) { buffer in fill(buffer) }
+/// try writer.write(to: "w.safetensors") { bar.update($0) }
+/// ```
 public struct SafetensorsWriter: Sendable {
     /// Strings for the header's `__metadata__`.
     public var metadata: [String: String] = [:]
 
+    /// Writes the little-endian bytes of a tensor's elements, row-major, over the zeros of a buffer of the tensor's length.
+    public typealias Fill = @Sendable (UnsafeMutableRawBufferPointer) throws(ModelFileError) -> Void
+
     private struct Entry: Sendable {
+        enum Content: Sendable {
+            case bytes([UInt8])
+            case fill(Fill)
+        }
+
         var name: String
         var dtype: DType
         var shape: [Int]
-        var bytes: [UInt8]
+        var byteCount: Int
+        var content: Content
     }
 
     private var entries: [Entry] = []
@@ -26,13 +44,26 @@ public struct SafetensorsWriter: Sendable {
     /// Adds a tensor given as the little-endian bytes of its elements, row-major.
     /// - Precondition: the name is new and not `__metadata__`, and `bytes` has the length of `shape` and `dtype`.
     public mutating func add(_ name: String, dtype: DType, shape: [Int], bytes: [UInt8]) {
-        precondition(name != SafetensorsHeader.metadataKey, "\(name) is the name of the metadata")
-        precondition(!entries.contains { ExactKey(text: $0.name) == ExactKey(text: name) }, "\(name) added twice")
+        add(name, dtype: dtype, shape: shape, content: .bytes(bytes))
         precondition(
-            shape.allSatisfy { $0 >= 0 } && SafetensorsHeader.byteCount(shape: shape, dtype: dtype) == bytes.count,
+            entries[entries.count - 1].byteCount == bytes.count,
             "\(name): \(bytes.count) bytes for shape \(shape) of \(dtype.rawValue)"
         )
-        entries.append(Entry(name: name, dtype: dtype, shape: shape, bytes: bytes))
+    }
+
+    /// Adds a tensor whose bytes `fill` makes whenever the file is written.
+    /// - Precondition: the name is new and not `__metadata__`.
+    public mutating func add(_ name: String, dtype: DType, shape: [Int], fill: @escaping Fill) {
+        add(name, dtype: dtype, shape: shape, content: .fill(fill))
+    }
+
+    private mutating func add(_ name: String, dtype: DType, shape: [Int], content: Entry.Content) {
+        precondition(name != SafetensorsHeader.metadataKey, "\(name) is the name of the metadata")
+        precondition(!entries.contains { ExactKey(text: $0.name) == ExactKey(text: name) }, "\(name) added twice")
+        guard shape.allSatisfy({ $0 >= 0 }), let count = SafetensorsHeader.byteCount(shape: shape, dtype: dtype) else {
+            preconditionFailure("\(name): no tensor has the shape \(shape) of \(dtype.rawValue)")
+        }
+        entries.append(Entry(name: name, dtype: dtype, shape: shape, byteCount: count, content: content))
     }
 
     /// Adds f32 values as f32, f16 or bf16, rounded to nearest, ties to even.
@@ -51,32 +82,64 @@ public struct SafetensorsWriter: Sendable {
         add(name, dtype: dtype, shape: shape, bytes: bytes)
     }
 
+    /// Bytes of all tensors together.
+    public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
+
     /// Writes the file, by way of a neighbour that is renamed when complete: readers see the old file or the new one.
-    /// - Throws: `.inaccessible` with the system's own words.
-    public func write(to path: String) throws(ModelFileError) {
-        func failure(_ call: String) -> ModelFileError {
-            ModelFileError(.inaccessible, file: path, problem: "\(call): \(String(cString: strerror(errno)))")
-        }
+    /// - Parameter progress: told after every tensor how many of the ``byteCount`` bytes are written.
+    /// - Throws: `.inaccessible` with the system's own words, or what a tensor's closure throws.
+    public func write(to path: String, progress: (Int) -> Void = { _ in }) throws(ModelFileError) {
         let temporary = "\(path).\(getpid()).partial"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw failure("cannot create") }
+        guard descriptor >= 0 else { throw Self.failure("cannot create", path) }
         defer { close(descriptor) }
-        let sorted = sortedEntries
-        guard Self.write(header(of: sorted), to: descriptor),
-            sorted.allSatisfy({ Self.write($0.bytes, to: descriptor) }),
-            fsync(descriptor) == 0,
-            rename(temporary, path) == 0
-        else {
-            let error = failure("cannot write")
+        do throws(ModelFileError) {
+            let sorted = sortedEntries
+            let head = header(of: sorted)
+            guard head.withUnsafeBytes({ Self.write($0, to: descriptor) }) else {
+                throw Self.failure("cannot write", path)
+            }
+            var written = 0
+            try forEachTensor(of: sorted) { bytes throws(ModelFileError) in
+                guard Self.write(bytes, to: descriptor) else { throw Self.failure("cannot write", path) }
+                written += bytes.count
+                progress(written)
+            }
+            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw Self.failure("cannot write", path) }
+        } catch {
             unlink(temporary)
             throw error
         }
     }
 
     /// The bytes of the file.
-    public func serialized() -> [UInt8] {
+    /// - Throws: what a tensor's closure throws.
+    public func serialized() throws(ModelFileError) -> [UInt8] {
         let sorted = sortedEntries
-        return header(of: sorted) + sorted.flatMap(\.bytes)
+        var bytes = header(of: sorted)
+        try forEachTensor(of: sorted) { bytes += $0 }
+        return bytes
+    }
+
+    /// Shows the bytes of one tensor after the other, in one buffer as long as the longest.
+    private func forEachTensor(
+        of sorted: [Entry],
+        _ body: (UnsafeRawBufferPointer) throws(ModelFileError) -> Void
+    ) throws(ModelFileError) {
+        let longest = sorted.reduce(0) { max($0, $1.byteCount) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: longest, alignment: Self.dataAlignment)
+        defer { buffer.deallocate() }
+        for entry in sorted {
+            let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<entry.byteCount])
+            switch entry.content {
+            case .bytes(let bytes):
+                target.copyBytes(from: bytes)
+            case .fill(let fill):
+                target.initializeMemory(as: UInt8.self, repeating: 0)
+                try fill(target)
+            }
+            try body(UnsafeRawBufferPointer(target))
+        }
     }
 
     private var sortedEntries: [Entry] {
@@ -91,7 +154,7 @@ public struct SafetensorsWriter: Sendable {
         }
         var begin = 0
         for entry in sorted {
-            let end = begin + entry.bytes.count
+            let end = begin + entry.byteCount
             let shape = entry.shape.map(String.init).joined(separator: ",")
             members.append(
                 "\(Self.json(entry.name)):{\"dtype\":\"\(entry.dtype.rawValue)\","
@@ -132,18 +195,20 @@ public struct SafetensorsWriter: Sendable {
         return json + "\""
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        bytes.withUnsafeBytes { buffer in
-            var rest = buffer[...]
-            while !rest.isEmpty {
-                let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                if written < 0 {
-                    if errno == EINTR { continue }
-                    return false
-                }
-                rest = rest.dropFirst(written)
+    private static func failure(_ call: String, _ path: String) -> ModelFileError {
+        ModelFileError(.inaccessible, file: path, problem: "\(call): \(String(cString: strerror(errno)))")
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if written < 0 {
+                if errno == EINTR { continue }
+                return false
             }
-            return true
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
         }
+        return true
     }
 }

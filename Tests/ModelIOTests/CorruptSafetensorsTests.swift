@@ -147,7 +147,7 @@ import Testing
         writer.add("a.weight", dtype: .bf16, shape: [30, 5], floats: (0..<150).map(Float.init))
         writer.add("b.weight", dtype: .f32, shape: [2, 2], floats: [1, 2, 3, 4])
         writer.add("c", dtype: .u8, shape: [0], bytes: [])
-        let valid = writer.serialized()
+        let valid = try writer.serialized()
         var random = SeededGenerator(seed: 20)
         var opened = 0
         for round in 0..<4000 {
@@ -182,7 +182,7 @@ import Testing
         let folder = try TemporaryFolder()
         var writer = SafetensorsWriter()
         writer.add("w", shape: [4], floats: [1, 2, 3, 4])
-        let valid = writer.serialized()
+        let valid = try writer.serialized()
         for count in valid.indices {
             let path = try folder.write("short.safetensors", valid[..<count])
             #expect(throws: ModelFileError.self) { try SafetensorsFile(path: path) }

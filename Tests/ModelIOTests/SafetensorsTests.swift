@@ -50,6 +50,45 @@ import Testing
         #expect(file["scalar"]?.elements(as: Int32.self).map(Array.init) == [7])
     }
 
+    /// Tensors made by closures give the same file as the same bytes given at once, and only when it is written.
+    @Test func writesTensorsOneByOne() throws {
+        var whole = SafetensorsWriter()
+        var streamed = SafetensorsWriter()
+        for (name, dtype, shape) in [("b", .f32, [3, 5]), ("a", .u8, [7]), ("c", .bf16, [2, 0])]
+            as [(String, DType, [Int])]
+        {
+            let bytes = (0..<shape.reduce(dtype.byteCount, *)).map { UInt8($0 * 3 + 1) }
+            whole.add(name, dtype: dtype, shape: shape, bytes: bytes)
+            streamed.add(name, dtype: dtype, shape: shape) { $0.copyBytes(from: bytes) }
+        }
+        // A closure that writes nothing leaves zeros, whatever was in the buffer before.
+        whole.add("z", dtype: .i8, shape: [4], bytes: [0, 0, 0, 0])
+        streamed.add("z", dtype: .i8, shape: [4]) { _ in }
+        #expect(streamed.byteCount == 60 + 7 + 4)
+        #expect(try streamed.serialized() == whole.serialized())
+
+        let folder = try TemporaryFolder()
+        var steps: [Int] = []
+        try streamed.write(to: folder.path("s.safetensors")) { steps.append($0) }
+        #expect(steps == [60, 60, 67, 71])
+        #expect(try Array(Data(contentsOf: URL(fileURLWithPath: folder.path("s.safetensors")))) == whole.serialized())
+        let file = try SafetensorsFile(path: folder.path("s.safetensors"))
+        // The first tensor begins on a cache line of the page-aligned mapping.
+        #expect(file.tensors.first.map { UInt(bitPattern: $0.pointer) % 64 } == 0)
+    }
+
+    /// What a closure throws ends the writing, and leaves neither the file nor its neighbour.
+    @Test func aTensorThatCannotBeMade() throws {
+        let folder = try TemporaryFolder()
+        var writer = SafetensorsWriter()
+        writer.add("w", dtype: .u8, shape: [1]) { _ throws(ModelFileError) in
+            throw ModelFileError(.malformed, file: "source", problem: "ends too early")
+        }
+        let error = try #require(throws: ModelFileError.self) { try writer.write(to: folder.path("w")) }
+        #expect(error.description == "source: ends too early")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
+
     /// bf16 rounds to nearest, ties to even, and keeps NaN a NaN.
     @Test(
         arguments: [
@@ -61,7 +100,7 @@ import Testing
     func bfloat16Rounding(single: UInt32, brain: UInt16) throws {
         var writer = SafetensorsWriter()
         writer.add("w", dtype: .bf16, shape: [1], floats: [Float(bitPattern: single)])
-        #expect(writer.serialized().suffix(2) == [UInt8(brain & 0xFF), UInt8(brain >> 8)])
+        #expect(try writer.serialized().suffix(2) == [UInt8(brain & 0xFF), UInt8(brain >> 8)])
     }
 
     /// A header of odd length puts the floats on odd addresses: readable by copy, and never handed out in place.
