@@ -25,7 +25,9 @@ struct Catena: ParsableCommand {
               0 success, 1 a failure (said on standard error), 64 wrong usage.
             """,
         version: catenaVersion,
-        subcommands: [Serve.self, Generate.self, Evaluate.self, Bench.self, Inspect.self, CheckConfig.self]
+        subcommands: [
+            Serve.self, Generate.self, Evaluate.self, Bench.self, Quantize.self, Inspect.self, CheckConfig.self,
+        ]
     )
 }
 
