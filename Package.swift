@@ -78,6 +78,18 @@ let package = Package(
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(name: "API", dependencies: ["Core", "HTTP1", "JSON", "Tokenizer"], swiftSettings: swiftSettings),
 
+        // MARK: Measuring
+        // The machine's own limits: loops that read memory and multiply, as fast as the processor does.
+        .target(name: "CLimits", cSettings: [.unsafeFlags(["-O3"])]),
+        // What `catena bench` measures and what it is held against; models with random weights.
+        .target(
+            name: "Benchmarking",
+            dependencies: [
+                "CLimits", "Core", "Engine", "JSON", "KVCache", "Model", "ModelIO", "Scheduling", "Tensor",
+            ],
+            swiftSettings: swiftSettings
+        ),
+
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
         .target(
@@ -98,8 +110,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Core", "Engine", "KVCache", "Model", "ModelIO", "Sampling", "Scheduling", "Server", "ServerConfig",
-                "Tensor", "Tokenizer",
+                "Benchmarking", "Core", "Engine", "KVCache", "Model", "ModelIO", "Sampling", "Scheduling", "Server",
+                "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -141,6 +153,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "BenchmarkingTests",
+            dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "APITests",
             dependencies: ["API", "Core", "HTTP1", "JSON", "TestSupport"],

@@ -15,9 +15,7 @@
 #define CK_HAS_BF16_DOT 0
 #define TILE_ROWS 6
 #define TILE_HALVES 1
-#define PAIR_ROWS 1
 #define INTEGER_TILE_ROWS 3
-#define INTEGER_PAIR_ROWS 0
 #define ATTENTION_TILE 3
 #define ATTENTION_GROUPS 2
 #include "kernels.h"

@@ -15,9 +15,7 @@
 #define CK_HAS_BF16_DOT 0
 #define TILE_ROWS 12
 #define TILE_HALVES 2
-#define PAIR_ROWS 3
 #define INTEGER_TILE_ROWS 6
-#define INTEGER_PAIR_ROWS 3
 #define ATTENTION_TILE 6
 #define ATTENTION_GROUPS 4
 #include "kernels.h"

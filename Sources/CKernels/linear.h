@@ -3,20 +3,18 @@
 // A lane is an output, so nothing is summed across lanes and an output's sum runs over the inputs in one order, by one
 // accumulator, whatever tile it is computed in: that is what makes a row's bits its own. A tile has enough accumulators to
 // hide the latency of the multiply-add; weights are loaded once for all rows of a tile, an activation once for its halves.
-// Few rows take two panels side by side (H = 4), as one row's two accumulators would wait for each other.
 //
-// The including file says what its registers hold: TILE_ROWS x TILE_HALVES accumulators for many rows, up to PAIR_ROWS x 4
-// for few; INTEGER_TILE_ROWS and INTEGER_PAIR_ROWS where a second set of accumulators sums integers.
+// A panel is one run of memory, which the processor foresees by itself: asking ahead, or walking two panels side by side for
+// one row, made decoding from memory slower by 5 to 20 %.
+//
+// The including file says what its registers hold: TILE_ROWS x TILE_HALVES accumulators, INTEGER_TILE_ROWS where a second set
+// of them sums integers.
 
 enum { HALF = CK_PANEL / 2, MAX_TILE = 24 };
 
-/// Decoding reads each weight once from memory. The processor foresees a panel's run but stops at the end of a page: asking
-/// this far ahead carries it over.
-enum { WEIGHTS_AHEAD = 2048 };
-
-/// Where half panel `h` has its `bytes` of one step: 0 and 1 are of the panel at `w`, 2 and 3 of the next.
-INLINE const char *half(const char *w, ptrdiff_t panel, int h, ptrdiff_t bytes) {
-    return w + (h / 2) * panel + (h % 2) * bytes;
+/// Where half panel `h` (0 or 1) has its `bytes` of one step.
+INLINE const char *half(const char *w, int h, ptrdiff_t bytes) {
+    return w + h * bytes;
 }
 
 /// Adds to `y`, or writes, what a tile has summed. The last panel's padding is not written.
@@ -39,18 +37,17 @@ INLINE void put(const int R, const int H, const v16 *acc, float *y, ptrdiff_t ys
 
 /// f32 activations.
 INLINE void tile_f32(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
-                     const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+                     const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
     v16 acc[MAX_TILE];
 #pragma clang loop unroll(full)
     for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
     if (format == CK_PANEL_BF16) {
         // Two inputs in a 32-bit lane: the first in its low half.
         for (ptrdiff_t i = 0; i < n; i += 2, w += 2 * CK_PANEL * 2) {
-            v16u pairs[4];
+            v16u pairs[2];
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
-                pairs[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
-                if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+                pairs[h] = *(const v16u_any *)half(w, S + h, HALF * 4);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -70,11 +67,10 @@ INLINE void tile_f32(const int R, const int S, const int H, const ck_format form
         const ck_dtype dtype = format == CK_PANEL_F32 ? CK_F32 : CK_F16;
         const ptrdiff_t bytes = HALF * (ptrdiff_t)dtype_bytes(dtype);
         for (ptrdiff_t i = 0; i < n; i++, w += 2 * bytes) {
-            v16 weight[4];
+            v16 weight[2];
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
-                weight[h] = load_as(half(w, panel, S + h, bytes), 0, dtype);
-                if (R < 12) __builtin_prefetch(half(w, panel, S + h, bytes) + WEIGHTS_AHEAD);
+                weight[h] = load_as(half(w, S + h, bytes), 0, dtype);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -90,17 +86,16 @@ INLINE void tile_f32(const int R, const int S, const int H, const ck_format form
 #if CK_HAS_BF16_DOT
 /// bf16 activations: a lane multiplies two inputs at once.
 INLINE void tile_bf16(const int R, const int S, const int H, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs, const char *w,
-                      ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+                      ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
     v16 acc[MAX_TILE];
 #pragma clang loop unroll(full)
     for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
     ptrdiff_t pairs = n / 2;
     for (ptrdiff_t i = 0; i < pairs; i++, w += CK_PANEL * 4) {
-        v16u weight[4];
+        v16u weight[2];
 #pragma clang loop unroll(full)
         for (int h = 0; h < H; h++) {
-            weight[h] = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
-            if (R < 12) __builtin_prefetch(half(w, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+            weight[h] = *(const v16u_any *)half(w, S + h, HALF * 4);
         }
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
@@ -115,7 +110,7 @@ INLINE void tile_bf16(const int R, const int S, const int H, float *y, ptrdiff_t
             uint32_t pair = ((const uint16_any *)(x + r * xs))[n - 1];
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
-                v16u weight = *(const v16u_any *)half(w, panel, S + h, HALF * 4);
+                v16u weight = *(const v16u_any *)half(w, S + h, HALF * 4);
                 acc[r * H + h] = dot_bf16(acc[r * H + h], weight, pair);
             }
         }
@@ -126,7 +121,7 @@ INLINE void tile_bf16(const int R, const int S, const int H, float *y, ptrdiff_t
 
 /// Quantised activations and weights: exact integer sums in a group of inputs, then one f32 multiply-add a group.
 INLINE void tile_int(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
-                     const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+                     const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
     v16 acc[MAX_TILE];
 #pragma clang loop unroll(full)
     for (int a = 0; a < R * H; a++) acc[a] = splat(0.0f);
@@ -143,11 +138,10 @@ INLINE void tile_int(const int R, const int S, const int H, const ck_format form
         const char *data = w + scale_bytes;
 #pragma clang loop unroll_count(2)
         for (int q = 0; q < (format == CK_PANEL_INT8 ? 8 : 4); q++, data += CK_PANEL * 4) {
-            v16u weight[4];
+            v16u weight[2];
 #pragma clang loop unroll(full)
             for (int h = 0; h < H; h++) {
-                weight[h] = *(const v16u_any *)half(data, panel, S + h, HALF * 4);
-                if (R < 12) __builtin_prefetch(half(data, panel, S + h, HALF * 4) + WEIGHTS_AHEAD);
+                weight[h] = *(const v16u_any *)half(data, S + h, HALF * 4);
             }
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -165,7 +159,7 @@ INLINE void tile_int(const int R, const int S, const int H, const ck_format form
         }
 #pragma clang loop unroll(full)
         for (int h = 0; h < H; h++) {
-            v16 scale = load_as(half(w, panel, S + h, HALF * 2), 0, CK_F16);
+            v16 scale = load_as(half(w, S + h, HALF * 2), 0, CK_F16);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
                 v16 both = scale * splat(((const ck_group *)(x + r * xs))->scale);
@@ -177,51 +171,49 @@ INLINE void tile_int(const int R, const int S, const int H, const ck_format form
 }
 
 INLINE void tile(const int R, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
-                 const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+                 const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
 #if CK_HAS_BF16_DOT
     if (format == CK_PANEL_BF16) {
-        tile_bf16(R, S, H, y, ys, x, xs, w, panel, n, outputs, accumulate);
+        tile_bf16(R, S, H, y, ys, x, xs, w, n, outputs, accumulate);
         return;
     }
 #endif
     if (format == CK_PANEL_INT8 || format == CK_PANEL_INT4) {
-        tile_int(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+        tile_int(R, S, H, format, y, ys, x, xs, w, n, outputs, accumulate);
     } else {
-        tile_f32(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+        tile_f32(R, S, H, format, y, ys, x, xs, w, n, outputs, accumulate);
     }
 }
 
-/// All rows by one panel, or by two side by side (H = 4).
-INLINE void stripe(const int T, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs,
-                   ptrdiff_t rows, const char *w, ptrdiff_t panel, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    for (; rows >= T; rows -= T, y += T * ys, x += T * xs) {
-        tile(T, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate);
+/// All rows by one panel or, S and H saying which, a half of it.
+INLINE void stripe(const int T, const int S, const int H, const ck_format format, float *y, ptrdiff_t ys, const char *x,
+                   ptrdiff_t xs, ptrdiff_t rows, const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
+    // Tiles of about one size: 4 + 4 rows, not 6 + 2, as a short tile waits for its own sums.
+    ptrdiff_t tiles = (rows + T - 1) / T, even = (rows + tiles - 1) / tiles;
+    for (ptrdiff_t step = even; rows > 0; rows -= step, y += step * ys, x += step * xs) {
+        if (rows < step) step = rows;
+#define ROWS(R) case R: if (R <= T) tile(R, S, H, format, y, ys, x, xs, w, n, outputs, accumulate); break
+        switch (step) {
+            ROWS(1); ROWS(2); ROWS(3); ROWS(4); ROWS(5); ROWS(6); ROWS(7); ROWS(8); ROWS(9); ROWS(10); ROWS(11); ROWS(12);
+        }
+#undef ROWS
     }
-#define REST(R) case R: if (R < T) tile(R, S, H, format, y, ys, x, xs, w, panel, n, outputs, accumulate); break
-    switch (rows) {
-        REST(1); REST(2); REST(3); REST(4); REST(5); REST(6); REST(7); REST(8); REST(9); REST(10); REST(11);
-    }
-#undef REST
 }
 
 INLINE void linear_as(const ck_format format, float *y, ptrdiff_t ys, const char *x, ptrdiff_t xs, ptrdiff_t rows,
                       const char *w, ptrdiff_t n, ptrdiff_t outputs, int accumulate) {
-    const int isInteger = format == CK_PANEL_INT8 || format == CK_PANEL_INT4;
-    const int T = isInteger ? INTEGER_TILE_ROWS : TILE_ROWS, P = isInteger ? INTEGER_PAIR_ROWS : PAIR_ROWS;
+    const int T = format == CK_PANEL_INT8 || format == CK_PANEL_INT4 ? INTEGER_TILE_ROWS : TILE_ROWS;
     const ptrdiff_t panel = (ptrdiff_t)ck_panel_bytes(format, n);
-    ptrdiff_t o = 0;
-    if (rows <= P) {
-        for (; o + CK_PANEL < outputs; o += 2 * CK_PANEL, w += 2 * panel) {
-            stripe(P + 1, 0, 4, format, y + o, ys, x, xs, rows, w, panel, n, outputs - o, accumulate);
-        }
-    }
-    for (; o < outputs; o += CK_PANEL, w += panel) {
+    if (rows == 0) return;
+    for (ptrdiff_t o = 0; o < outputs; o += CK_PANEL, w += panel) {
         ptrdiff_t rest = outputs - o;
-        if (TILE_HALVES == 2 || rows == 1) {
-            stripe(TILE_HALVES == 2 ? T : 2, 0, 2, format, y + o, ys, x, xs, rows, w, panel, n, rest, accumulate);
+        if (TILE_HALVES == 2) {
+            stripe(T, 0, 2, format, y + o, ys, x, xs, rows, w, n, rest, accumulate);
+        } else if (rows == 1) {
+            stripe(1, 0, 2, format, y + o, ys, x, xs, rows, w, n, rest, accumulate);
         } else {
-            stripe(T, 0, 1, format, y + o, ys, x, xs, rows, w, panel, n, rest, accumulate);
-            stripe(T, 1, 1, format, y + o + HALF, ys, x, xs, rows, w, panel, n, rest - HALF, accumulate);
+            stripe(T, 0, 1, format, y + o, ys, x, xs, rows, w, n, rest, accumulate);
+            stripe(T, 1, 1, format, y + o + HALF, ys, x, xs, rows, w, n, rest - HALF, accumulate);
         }
     }
 }

@@ -7,8 +7,10 @@ import Tokenizer
 
 /// The flags of every command that runs a model itself.
 struct ModelArguments: ParsableArguments {
+    static let bundledModel = "Models/catena-fable-16m"
+
     @Option(name: .shortAndLong, help: "The model's folder.")
-    var model = "Models/catena-fable-16m"
+    var model = bundledModel
 
     @Option(help: ArgumentHelp("Threads that compute.", discussion: "One per processor if not given."))
     var threads: Int?

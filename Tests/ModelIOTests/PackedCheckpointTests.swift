@@ -28,6 +28,105 @@ import Testing
             try folder.write(name, "this is \(name)")
         }
         let target = Quantization(target: format)
+        let writer = try PackedCheckpointWriter(Checkpoint(folder: folder.path), as: target, output: folder.path("out/"))
+        let expected = writer.byteCount
+        var steps: [Int] = []
+        try writer.write(pack: Self.pack) { steps.append($0) }
+
+        let original = try Checkpoint(folder: folder.path)
+        let copy = try Checkpoint(folder: folder.path("out"))
+        #expect(copy.configuration.quantization == target)
+        #expect(copy.configuration.parameterCount(chains: 3) == original.configuration.parameterCount(chains: 3))
+        #expect(copy.byteCount == expected && steps.last == expected && steps == steps.sorted())
+        for chain in 1...3 {
+            for name in TensorName.all(ofChain: chain, in: copy.configuration) {
+                let (tensor, source) = (try copy.weight(name), try original.weight(name))
+                guard let format = name.packing(in: copy.configuration) else {
+                    #expect(tensor.dtype == source.dtype && tensor.floats() == source.floats())
+                    continue
+                }
+                #expect(tensor.dtype == .u8)
+                #expect(tensor.shape == format.shape(outputs: source.shape[0], inputs: source.shape[1]))
+                #expect(UInt(bitPattern: tensor.pointer) % 64 == 0, "\(name) begins on a cache line")
+                let panels = UnsafeMutableRawBufferPointer.allocate(byteCount: tensor.byteCount, alignment: 64)
+                defer { panels.deallocate() }
+                Self.pack(source, format, panels)
+                #expect(tensor.bytes.elementsEqual(panels), "\(name)")
+            }
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("out")).sorted()
+        #expect(
+            names == [
+                "LICENSE", "chain-1-of-3.safetensors", "chain-2-of-3.safetensors", "chain-3-of-3.safetensors",
+                "config.json", "generation_config.json", "merges.txt", "model.safetensors.index.json", "tokenizer.json",
+            ]
+        )
+        let license = try String(contentsOfFile: folder.path("out/LICENSE"), encoding: .utf8)
+        #expect(license == "this is LICENSE")
+    }
+
+    /// Shapes as the format page gives them: 11 outputs are one panel, of 32 inputs in one group.
+    @Test(arguments: [(PackedFormat.bf16, 2048, 4096), (.int8, 1088, 2176), (.int4, 576, 1152)])
+    func shapesOfPanels(format: PackedFormat, bytes32: Int, bytes64: Int) {
+        #expect(format.shape(outputs: 11, inputs: 32) == [1, bytes32])
+        #expect(format.shape(outputs: 32, inputs: 64) == [1, bytes64])
+        #expect(format.shape(outputs: 33, inputs: 64) == [2, bytes64])
+    }
+
+    @Test func whatQuantizeChooses() {
+        #expect(Quantization(target: .int4) == Quantization(format: .int4, headFormat: .int8))
+        #expect(Quantization(target: .int8) == Quantization(format: .int8, headFormat: .int8))
+        #expect(Quantization(target: .bf16) == Quantization(format: .bf16, headFormat: .bf16))
+    }
+
+    /// Keys and values differ from format to format, so a cache of one is none of another.
+    @Test func fingerprintsDiffer() throws {
+        let folder = try TemporaryFolder()
+        try SmallCheckpoint.packable.write(to: folder)
+        var fingerprints = [try Checkpoint(folder: folder.path).fingerprint]
+        for format in PackedFormat.allCases {
+            let path = try Self.packed(folder, Quantization(target: format), to: "\(format)")
+            let fingerprint = try Checkpoint(folder: path).fingerprint
+            #expect(try Checkpoint(folder: path, chains: 1).fingerprint == fingerprint)
+            fingerprints.append(fingerprint)
+        }
+        #expect(Set(fingerprints).count == 4)
+    }
+
+    // MARK: Whole or not at all
+
+    @Test func nothingIsThereBeforeItIsComplete() throws {
+        let folder = try TemporaryFolder()
+        try SmallCheckpoint.packable.write(to: folder)
+        let path = folder.path
+        let writer = try PackedCheckpointWriter(
+            Checkpoint(folder: path),
+            as: Quantization(target: .int8),
+            output: path + "/out"
+        )
+        try writer.write { _, _, _ in
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+            let partial = names.filter { $0.hasPrefix("out.partial-") }
+            #expect(!names.contains("out") && partial.count == 1)
+            #expect(throws: ModelFileError.self, "what is half made is no model") {
+                try Checkpoint(folder: path + "/" + partial[0], chains: 1)
+            }
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: path)
+        #expect(names.contains("out") && !names.contains { $0.contains("partial") })
+    }
+
+    @Test func whatIsNotWrittenLeavesNothing() throws {
+        let folder = try TemporaryFolder()
+        try SmallCheckpoint.packable.write(to: folder)
+        let before = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        do {
+            let checkpoint = try Checkpoint(folder: folder.path)
+            _ = try PackedCheckpointWriter(checkpoint, as: Quantization(target: .int8), output: folder.path("out"))
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == before)
+        // Somebody else makes the folder while it is being written.
+        let path = folder.path("out")
         #expect(throws: ModelFileError.self) {
             let checkpoint = try Checkpoint(folder: folder.path)
             let writer = try PackedCheckpointWriter(checkpoint, as: Quantization(target: .int8), output: path)
