@@ -69,14 +69,20 @@ final class ChainWeights: @unchecked Sendable {
         let headFormat = try Self.format(of: heads, in: checkpoint)
 
         let store = WeightStore(
-            byteCount: (body.map { ($0, bodyFormat) } + heads.map { ($0, headFormat) }).reduce(0) {
-                let shape = $1.0.shape(in: configuration)
-                return $0 + WeightStore.space(outputs: shape[0], inputs: shape[1], format: $1.1)
-            }
+            byteCount: configuration.quantization != nil
+                ? 0
+                : (body.map { ($0, bodyFormat) } + heads.map { ($0, headFormat) }).reduce(0) {
+                    let shape = $1.0.shape(in: configuration)
+                    return $0 + WeightStore.space(outputs: shape[0], inputs: shape[1], format: $1.1)
+                }
         )
         func matrix(_ name: TensorName, as format: WeightFormat) throws(ModelFileError) -> WeightMatrix {
             let tensor = try checkpoint.weight(name)
-            return store.add(tensor, type: Self.type(of: tensor), as: format)
+            guard name.packing(in: configuration) == nil else {
+                let shape = name.shape(in: configuration)
+                return WeightMatrix(tensor.pointer, format: format, rows: shape[0], columns: shape[1])
+            }
+            return store.add(tensor, type: ElementType(tensor.dtype), as: format)
         }
         func matrices(_ name: (Int) -> TensorName) throws(ModelFileError) -> [WeightMatrix] {
             var all: [WeightMatrix] = []
@@ -122,12 +128,15 @@ final class ChainWeights: @unchecked Sendable {
         for (position, chain) in chains.enumerated() {
             if configuration.tiesEmbeddings {
                 embedding.append(.packed(head[position]))
+            } else if configuration.quantization != nil {
+                embedding.append(.packed(try matrix(.embedding(chain: chain), as: headFormat)))
             } else {
                 let tensor = try checkpoint.weight(.embedding(chain: chain))
-                embedding.append(.rows(tensor, Self.type(of: tensor)))
+                embedding.append(.rows(tensor, ElementType(tensor.dtype)))
             }
         }
         store.fill(on: pool)
+        if configuration.quantization != nil { checkpoint.prefetch() }
 
         self.layers = layers
         self.embedding = embedding
@@ -140,24 +149,16 @@ final class ChainWeights: @unchecked Sendable {
         self.checkpoint = checkpoint
     }
 
-    /// The format that all of some matrices are packed in: their own, or f32 where they differ. Products of one input share
-    /// its form, so they must share the weights' format.
+    /// The format that all of some matrices are packed in: that of a packed checkpoint, their own, or f32 where they differ.
+    /// Products of one input share its form, so they must share the weights' format.
     private static func format(
         of names: [TensorName],
         in checkpoint: Checkpoint
     ) throws(ModelFileError) -> WeightFormat {
+        if let packing = names.first?.packing(in: checkpoint.configuration) { return WeightFormat(packing) }
         var types: Set<ElementType> = []
-        for name in names { types.insert(type(of: try checkpoint.weight(name))) }
+        for name in names { types.insert(ElementType(try checkpoint.weight(name).dtype)) }
         guard types.count == 1, let type = types.first else { return .f32 }
         return WeightFormat(type)
-    }
-
-    private static func type(of tensor: TensorView) -> ElementType {
-        switch tensor.dtype {
-        case .f32: .f32
-        case .bf16: .bf16
-        case .f16: .f16
-        default: preconditionFailure("\(tensor.name): \(tensor.dtype) got past the checkpoint's check")
-        }
     }
 }

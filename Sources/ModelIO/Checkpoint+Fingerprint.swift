@@ -26,6 +26,10 @@ extension Checkpoint {
             if case .head = name { continue }
             guard let tensor = chain1[name.description] else { continue }  // checked before: all are there
             hash.combine("\(tensor.name) \(tensor.dtype.rawValue) \(tensor.shape)\n")
+            // Packed in another way, the same weights give other K and V.
+            if let format = name.packing(in: configuration) {
+                hash.combine("\(format.rawValue) packed as \(Quantization.version)\n")
+            }
             if tensor.byteCount <= wholeByteLimit {
                 hash.combine(tensor.bytes)
                 continue

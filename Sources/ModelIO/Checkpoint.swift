@@ -9,8 +9,8 @@ import JSON
 ///     chain-1-of-n.safetensors ... chain-n-of-n.safetensors
 ///
 /// Only the files of the chains asked for are opened, so a smaller model needs fewer files and less memory. After opening,
-/// every tensor of those chains is known to be there, with the shape that the configuration gives it and a float type.
-/// The object never changes and may be shared between threads.
+/// every tensor of those chains is known to be there, with the shape and the type that the configuration gives it: floats, or
+/// the packed panels of a matrix. The object never changes and may be shared between threads.
 public final class Checkpoint: Sendable {
     /// The folder, as it was given.
     public let folder: String
@@ -22,6 +22,11 @@ public final class Checkpoint: Sendable {
 
     /// How many chains are loaded, `files.count`.
     public var chainCount: Int { files.count }
+
+    /// Asks the system to read the files ahead of their first use, which would be a read from the disk for every few pages.
+    public func prefetch() {
+        for file in files { file.prefetch() }
+    }
 
     static let indexFileName = "model.safetensors.index.json"
     /// Larger than the index of any model.
@@ -78,6 +83,9 @@ public final class Checkpoint: Sendable {
         files[chain - TensorName.firstChain].tensors.reduce(0) { $0 + $1.byteCount }
     }
 
+    /// Bytes of weights of all loaded chains.
+    public var byteCount: Int { files.indices.reduce(0) { $0 + byteCount(ofChain: $1 + TensorName.firstChain) } }
+
     private static func path(_ name: String, in folder: String) -> String {
         folder.hasSuffix("/") ? folder + name : folder + "/" + name
     }
@@ -97,7 +105,9 @@ public final class Checkpoint: Sendable {
             file: file,
             item: name.description,
             problem: "is missing",
-            expectation: exists ? "a float tensor of shape \(name.shape(in: configuration))" : "none, as it is tied"
+            expectation: exists
+                ? "a \(name.packing(in: configuration) == nil ? "float" : "U8") tensor of shape "
+                    + "\(name.storedShape(in: configuration))" : "none, as it is tied"
         )
     }
 
@@ -112,23 +122,28 @@ public final class Checkpoint: Sendable {
             guard let tensor = file[name.description] else {
                 throw missing(name, in: file.path, configuration: configuration)
             }
-            let shape = name.shape(in: configuration)
+            let packing = name.packing(in: configuration)
+            guard packing == nil ? tensor.dtype.isWeightType : tensor.dtype == .u8 else {
+                throw ModelFileError(
+                    packing == nil ? .unsupported : .inconsistent,
+                    file: file.path,
+                    item: tensor.name,
+                    problem: "has dtype \(tensor.dtype.rawValue)",
+                    expectation: packing.map {
+                        "U8, the bytes of \($0.rawValue) panels, by \(ModelConfiguration.fileName)"
+                    }
+                        ?? "F32, F16 or BF16"
+                )
+            }
+            let shape = name.storedShape(in: configuration)
             guard tensor.shape == shape else {
+                let panels = packing.map { ", the \($0.rawValue) panels of \(name.shape(in: configuration))" } ?? ""
                 throw ModelFileError(
                     .inconsistent,
                     file: file.path,
                     item: tensor.name,
                     problem: "has shape \(tensor.shape)",
-                    expectation: "\(shape), by \(ModelConfiguration.fileName)"
-                )
-            }
-            guard tensor.dtype.isWeightType else {
-                throw ModelFileError(
-                    .unsupported,
-                    file: file.path,
-                    item: tensor.name,
-                    problem: "has dtype \(tensor.dtype.rawValue)",
-                    expectation: "F32, F16 or BF16"
+                    expectation: "\(shape)\(panels), by \(ModelConfiguration.fileName)"
                 )
             }
             unexpected.remove(ExactKey(text: tensor.name))

@@ -50,6 +50,12 @@ public final class MappedFile: @unchecked Sendable {  // proof: constants only; 
         if end > first { madvise(UnsafeMutableRawPointer(bitPattern: first), end - first, MADV_DONTNEED) }
     }
 
+    /// Asks the system to read the file ahead. Returns at once.
+    func prefetch() {
+        guard let start = bytes.baseAddress else { return }
+        madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_WILLNEED)
+    }
+
     deinit {
         guard let start = bytes.baseAddress else { return }
         munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)

@@ -97,6 +97,7 @@ extension ModelConfiguration {
                 try expect(Int(id), key, in: 0...vocabularySize - 1)
             }
         }
+        try quantization?.check(self, file: file, item: Quantization.key)
         for entry in quality {
             try expect(entry.chains, "catena.quality", in: 1...chains.count)
         }

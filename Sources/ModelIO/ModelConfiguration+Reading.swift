@@ -13,15 +13,21 @@ extension ModelConfiguration {
     /// - Throws: ``ModelFileError`` naming the file, the key and what would be right.
     public init(path: String) throws(ModelFileError) {
         let file = try MappedFile(path: path)
-        guard file.bytes.count <= Self.fileByteLimit else {
+        defer { withExtendedLifetime(file) {} }
+        try self.init(text: file.bytes, file: path)
+    }
+
+    /// Reads and checks the text of a config.json; `file` is its path, for messages.
+    init(text: UnsafeRawBufferPointer, file: String) throws(ModelFileError) {
+        guard text.count <= Self.fileByteLimit else {
             throw ModelFileError(
                 .malformed,
-                file: path,
-                problem: "has \(file.bytes.count) bytes",
+                file: file,
+                problem: "has \(text.count) bytes",
                 expectation: "at most \(Self.fileByteLimit)"
             )
         }
-        try self.init(json: JSONFields(parsing: file.bytes, file: path))
+        try self.init(json: JSONFields(parsing: text, file: file))
     }
 
     private init(json fields: JSONFields) throws(ModelFileError) {
@@ -66,6 +72,7 @@ extension ModelConfiguration {
             bosTokenID: Self.tokenIDs("bos_token_id", fields).first,
             eosTokenIDs: Self.tokenIDs("eos_token_id", fields),
             weightType: Self.weightType(fields),
+            quantization: Quantization(in: fields),
             quality: Self.quality(fields),
             file: fields.file
         )
@@ -85,7 +92,7 @@ extension ModelConfiguration {
         for key in ["attention_bias", "mlp_bias"] where try fields.optionalBool(key) == true {
             throw fields.unsupported(key, "is true", "false: CoLM's linears have no bias")
         }
-        for key in ["rope_scaling", "quantization", "quantization_config"] {
+        for key in ["rope_scaling", "quantization_config"] {
             if let value = fields.value(key) { throw fields.unsupported(key, "is \(value.summary)", "null or absent") }
         }
     }

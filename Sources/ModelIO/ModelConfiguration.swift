@@ -30,7 +30,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     public let eosTokenIDs: [Int32]
     /// The type the weights were saved in, if the file says so; the tensors themselves decide.
     public let weightType: DType?
-    /// Measured quality of each prefix of chains, if the file states it.
+    /// How the matrices are packed; nil for a checkpoint of plain numbers.
+    public let quantization: Quantization?
+    /// Measured quality of each prefix of chains, if the file states it. A packed checkpoint repeats its original's.
     public let quality: [ChainQuality]
 
     /// What the model is worth with its first ``chains`` chains, as measured when it was trained.
@@ -61,6 +63,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         bosTokenID: Int32? = nil,
         eosTokenIDs: [Int32] = [],
         weightType: DType? = nil,
+        quantization: Quantization? = nil,
         quality: [ChainQuality] = [],
         file: String = "configuration"
     ) throws(ModelFileError) {
@@ -78,6 +81,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.bosTokenID = bosTokenID
         self.eosTokenIDs = eosTokenIDs
         self.weightType = weightType
+        self.quantization = quantization
         self.quality = quality
         try check(file: file)
     }

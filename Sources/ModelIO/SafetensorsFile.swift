@@ -41,4 +41,7 @@ public final class SafetensorsFile: Sendable {
 
     /// The tensor called `name`, nil if the file has none.
     public subscript(name: String) -> TensorView? { index[ExactKey(text: name)].map { tensors[$0] } }
+
+    /// Asks the system to read the whole file ahead of its first use. Returns at once.
+    public func prefetch() { mapping.prefetch() }
 }

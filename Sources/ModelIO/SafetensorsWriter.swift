@@ -91,21 +91,23 @@ public struct SafetensorsWriter: Sendable {
     public func write(to path: String, progress: (Int) -> Void = { _ in }) throws(ModelFileError) {
         let temporary = "\(path).\(getpid()).partial"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw Self.failure("cannot create", path) }
+        guard descriptor >= 0 else { throw ModelFileError(failed: "cannot create", path) }
         defer { close(descriptor) }
         do throws(ModelFileError) {
             let sorted = sortedEntries
             let head = header(of: sorted)
-            guard head.withUnsafeBytes({ Self.write($0, to: descriptor) }) else {
-                throw Self.failure("cannot write", path)
+            guard head.withUnsafeBytes({ writeAll($0, to: descriptor) }) else {
+                throw ModelFileError(failed: "cannot write", path)
             }
             var written = 0
             try forEachTensor(of: sorted) { bytes throws(ModelFileError) in
-                guard Self.write(bytes, to: descriptor) else { throw Self.failure("cannot write", path) }
+                guard writeAll(bytes, to: descriptor) else { throw ModelFileError(failed: "cannot write", path) }
                 written += bytes.count
                 progress(written)
             }
-            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw Self.failure("cannot write", path) }
+            guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+                throw ModelFileError(failed: "cannot write", path)
+            }
         } catch {
             unlink(temporary)
             throw error
@@ -193,22 +195,5 @@ public struct SafetensorsWriter: Sendable {
             }
         }
         return json + "\""
-    }
-
-    private static func failure(_ call: String, _ path: String) -> ModelFileError {
-        ModelFileError(.inaccessible, file: path, problem: "\(call): \(String(cString: strerror(errno)))")
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
-            if written < 0 {
-                if errno == EINTR { continue }
-                return false
-            }
-            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
-        }
-        return true
     }
 }

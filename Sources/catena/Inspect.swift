@@ -36,11 +36,12 @@ struct ModelReport {
             "feed-forward \(model.intermediateSize), in chains of \(list(model.chainIntermediateSizes))",
             "heads        \(model.headCount) query, \(model.keyValueHeadCount) KV, \(model.headSize) wide",
             "vocabulary   \(model.vocabularySize)\(model.tiesEmbeddings ? ", head tied to the embedding" : "")",
+            "weights      \(Self.weights(checkpoint))",
             "context      \(model.contextLength) tokens",
             "KV           \(model.layerCount * 2 * model.keyValueWidth) values a token, written by chain 1 alone",
             "",
         ]
-        var table = [["chains", "parameters", "bytes", "of full size", "loss", "perplexity"]]
+        var table = [["chains", "parameters", "bytes", "bits a weight", "of full size", "loss", "perplexity"]]
         let fullBytes = (1...model.chainCount).reduce(0) { $0 + checkpoint.byteCount(ofChain: $1) }
         var bytes = 0
         for chains in 1...model.chainCount {
@@ -50,12 +51,16 @@ struct ModelReport {
                 "\(chains)",
                 grouped(model.parameterCount(chains: chains)),
                 grouped(bytes),
+                fixed(bitsPerWeight(bytes, model.parameterCount(chains: chains)), digits: 2),
                 "\((bytes * 100 + fullBytes / 2) / fullBytes) %",
                 quality.map { fixed($0.loss, digits: 4) } ?? "-",
                 quality.map { fixed($0.perplexity, digits: 2) } ?? "-",
             ])
         }
         lines += alignedRight(table)
+        if model.quantization != nil && !model.quality.isEmpty {
+            lines.append("Loss and perplexity are those of the original; `catena eval` measures this copy.")
+        }
         lines += [""]
         for (index, file) in checkpoint.files.enumerated() {
             lines.append("\(file.path), \(grouped(file.byteCount)) bytes")
@@ -67,6 +72,16 @@ struct ModelReport {
             )
         }
         text = lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What the matrices are written in.
+    private static func weights(_ checkpoint: Checkpoint) -> String {
+        guard let quantization = checkpoint.configuration.quantization else {
+            let types = Set(checkpoint.files.flatMap { $0.tensors.map(\.dtype.safetensorsName) })
+            return types.sorted().joined(separator: ", ") + ", packed when loaded"
+        }
+        let (body, head) = (quantization.format.rawValue, quantization.headFormat.rawValue)
+        return "\(body)\(head == body ? "" : ", embedding and head \(head)"), packed"
     }
 
     /// The names that stand for all: layers are alike, so layer 0 speaks for `*`.

@@ -109,7 +109,7 @@ import Testing
         Refused(["attention_bias": "true"], "attention_bias", "no bias", .unsupported),
         Refused(["mlp_bias": "true"], "mlp_bias", "no bias", .unsupported),
         Refused(["rope_scaling": #"{"rope_type":"llama3"}"#], "rope_scaling", "null or absent", .unsupported),
-        Refused(["quantization": #"{"bits":8}"#], "quantization", "null or absent", .unsupported),
+        Refused(["quantization_config": #"{"bits":8}"#], "quantization_config", "null or absent", .unsupported),
         Refused(
             ["rope_parameters": #"{"rope_type":"yarn"}"#],
             "rope_parameters.rope_type",

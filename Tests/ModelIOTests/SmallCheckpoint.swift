@@ -13,6 +13,13 @@ struct SmallCheckpoint {
     ]
     var dtype: DType = .bf16
 
+    /// One whose chains, of 32, 64 and 32 hidden and 64, 128 and 64 feed-forward values, can be packed in every format.
+    static var packable: SmallCheckpoint {
+        var small = SmallCheckpoint()
+        small.members.merge(["hidden_size": "128", "intermediate_size": "256", "head_dim": "16"]) { $1 }
+        return small
+    }
+
     var config: String {
         "{" + members.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
     }
