@@ -61,8 +61,9 @@ struct Quantize: ParsableCommand {
         let output = output ?? Self.defaultOutput(model, to)
         let quantizer = try CheckpointQuantizer(checkpoint, to: to, output: output, workers: threads)
         let before = checkpoint.byteCount, after = quantizer.byteCount
-        var bar = ProgressBar("quantize", total: after, unit: "bytes")
-        try quantizer.run { bar.update($0) }
+        // In megabytes, so that the rate is one that a person can read.
+        var bar = ProgressBar("quantize", total: after / 1_000_000, unit: "MB")
+        try quantizer.run { bar.update($0 / 1_000_000) }
         bar.finish()
         let parameters = checkpoint.configuration.parameterCount(chains: checkpoint.chainCount)
         for (label, folder, bytes) in [("from", model, before), ("to", output, after)] {

@@ -25,12 +25,12 @@ def free_port() -> int:
 class RunningServer:
     """A `catena serve` process on a port of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, model: Path = MODEL) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.model = MODEL.name
+        self.model = model.name
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--model", MODEL, "--port", str(self.port), *arguments],
+            [PROGRAM, "serve", "--model", model, "--port", str(self.port), *arguments],
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -6,9 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
-from conftest import MODEL, PROGRAM
+from conftest import MODEL, PROGRAM, RunningServer
 
 TEXT = "It was the best of times, it was the worst of times, it was the age of wisdom. " * 8
 
@@ -28,7 +29,7 @@ def catena(*arguments: str, stdin: str = "", status: int = 0, **environment: str
 
 def test_help_names_every_command() -> None:
     text = catena("--help").stdout
-    for command in ("serve", "generate", "eval", "bench", "inspect", "check-config"):
+    for command in ("serve", "generate", "eval", "bench", "quantize", "inspect", "check-config"):
         assert re.search(rf"^  {command}\s", text, re.MULTILINE), command
         assert len(catena(command, "--help").stdout) > 300
 
@@ -114,3 +115,45 @@ def test_the_committed_configuration_is_right() -> None:
 )
 def test_mistakes_are_explained(arguments: tuple[str, ...], status: int, message: str) -> None:
     assert message in catena(*arguments, status=status).stderr
+
+
+@pytest.fixture(scope="module", params=["int8", "int4"])
+def quantized(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quantized") / request.param
+    said = catena("quantize", str(MODEL), "--to", request.param, "--output", str(folder)).stdout
+    assert re.search(rf"^from  {MODEL}: [\d,]+ bytes, 16.00 bits a weight$", said, re.MULTILINE)
+    assert re.search(rf"^to  {folder}: [\d,]+ bytes, [58].\d\d bits a weight$", said, re.MULTILINE)
+    return folder
+
+
+def test_a_quantized_model_is_a_model(quantized: Path) -> None:
+    assert f"weights      {quantized.name}" in catena("inspect", str(quantized)).stdout
+    before = json.loads(catena("eval", "-", "--model", MODEL, "--json", stdin=TEXT).stdout)
+    after = json.loads(catena("eval", "-", "--model", str(quantized), "--json", stdin=TEXT).stdout)
+    for a, b in zip(before, after, strict=True):
+        assert a["chains"] == b["chains"]
+        assert abs(b["loss"] - a["loss"]) < 0.15
+
+
+def test_a_quantized_model_is_served(quantized: Path) -> None:
+    running = RunningServer(model=quantized)
+    try:
+        body = {"prompt": "Once upon a time", "max_tokens": 24, "temperature": 0}
+        for chains in ("1", "4"):
+            answers = [
+                httpx.post(f"{running.url}/v1/completions", json=body, headers={"X-Chains": chains}, timeout=120)
+                for _ in range(2)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 200]
+            texts = [answer.json()["choices"][0]["text"] for answer in answers]
+            assert texts[0] == texts[1] != ""
+    finally:
+        assert running.stop() == 0
+
+
+def test_a_quantized_model_is_not_quantized_again(quantized: Path, tmp_path: Path) -> None:
+    arguments = ("quantize", str(quantized), "--to", "int8", "--output", str(tmp_path / "twice"))
+    assert "is packed already" in catena(*arguments, status=1).stderr
+    assert "not empty" in catena("quantize", str(MODEL), "--to", "int8", "--output", str(quantized), status=1).stderr
+    assert "'int8' or 'int4'" in catena("quantize", str(MODEL), "--to", "int3", status=64).stderr
+    assert not list(tmp_path.iterdir())

@@ -28,7 +28,11 @@ import Testing
             try folder.write(name, "this is \(name)")
         }
         let target = Quantization(target: format)
-        let writer = try PackedCheckpointWriter(Checkpoint(folder: folder.path), as: target, output: folder.path("out/"))
+        let writer = try PackedCheckpointWriter(
+            Checkpoint(folder: folder.path),
+            as: target,
+            output: folder.path("out/")
+        )
         let expected = writer.byteCount
         var steps: [Int] = []
         try writer.write(pack: Self.pack) { steps.append($0) }
