@@ -77,9 +77,11 @@ def test_inspect_counts_what_is_there() -> None:
         assert f"{name}, {(MODEL / name).stat().st_size:,} bytes" in text
 
 
-def test_bench_prints_a_row_for_every_size() -> None:
-    rows = catena("bench", "--model", MODEL, "--prompt", "32", "--tokens", "4", "--repeat", "1").stdout.splitlines()
-    assert [row.split()[0] for row in rows[2:]] == ["1", "2", "3", "4"]
+def test_bench_measures_every_size() -> None:
+    report = json.loads(catena("bench", "--model", MODEL, "--quick", "--json", "-").stdout)
+    assert {row["chains"] for row in report["decode"]} == {1, 2, 3, 4}
+    assert all(row["tokens_per_second"] > 0 for row in report["decode"] + report["prefill"])
+    assert "expected L, M, S or KEY=VALUE" in catena("bench", "--shape", "Q", status=64).stderr
 
 
 def test_check_config_shows_values_and_origins(tmp_path: Path) -> None:
