@@ -81,7 +81,7 @@ def test_bench_measures_every_size() -> None:
     report = json.loads(catena("bench", "--model", MODEL, "--quick", "--json", "-").stdout)
     assert {row["chains"] for row in report["decode"]} == {1, 2, 3, 4}
     assert all(row["tokens_per_second"] > 0 for row in report["decode"] + report["prefill"])
-    assert "expected L, M, S or KEY=VALUE" in catena("bench", "--shape", "Q", status=64).stderr
+    assert "expected L, M, S or KEY=VALUE" in catena("bench", "--shape", "Q", status=1).stderr
 
 
 def test_check_config_shows_values_and_origins(tmp_path: Path) -> None:
