@@ -23,19 +23,20 @@ static void to_bf16(uint16_t *y, const float *x, ptrdiff_t count) {
     }
 }
 
-/// Groups of 32 numbers as int8, the largest of each as 127 or -127.
+/// Groups of 32 numbers as int8, the largest of each as 127 or -127; all 0 where the largest is next to nothing.
 static void to_groups(ck_group *y, const float *x, ptrdiff_t count) {
     for (ptrdiff_t g = 0; g < count / CK_GROUP; g++, x += CK_GROUP) {
         v16 a = load(x), b = load(x + 16);
         float largest = maximum(larger(larger(a, -a), larger(b, -b)));
-        v16 inverse = splat(largest > 0 ? 127 / largest : 0), shifter = splat(12582912.0f);  // 1.5 * 2^23: rounds
+        v16 inverse = splat(largest > 0x1p-120f ? 127 / largest : 0), shifter = splat(12582912.0f);  // 1.5 * 2^23: rounds
         v16i qa = (v16i)(FMA(a, inverse, shifter)) - (v16i)shifter, qb = (v16i)(FMA(b, inverse, shifter)) - (v16i)shifter;
         typedef int8_t v16c __attribute__((vector_size(16)));
         v16c low = __builtin_convertvector(qa, v16c), high = __builtin_convertvector(qb, v16c);
         memcpy(y[g].q, &low, 16);
         memcpy(y[g].q + 16, &high, 16);
-        y[g].scale = largest / 127;
-        y[g].sum = __builtin_reduce_add(qa + qb);
+        // 0, or not a number where one of the group is none: it stays to be seen in the result.
+        y[g].scale = largest / 127 + sum((a - a) + (b - b));
+        y[g].sum = __builtin_reduce_add(__builtin_convertvector(low, v16i) + __builtin_convertvector(high, v16i));
     }
 }
 

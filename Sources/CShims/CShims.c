@@ -38,24 +38,27 @@ long long catena_thread_time(int thread) {
 
 _Static_assert(sizeof(struct catena_processors) == sizeof(cpu_set_t), "a set of processors under another name");
 
-int catena_confine(int thread, int processor, struct catena_processors *before) {
+int catena_allowed(struct catena_processors *allowed) {
+    return sched_getaffinity(0, sizeof(cpu_set_t), (cpu_set_t *)allowed);
+}
+
+int catena_allow(int thread, const struct catena_processors *allowed) {
+    return sched_setaffinity(thread, sizeof(cpu_set_t), (const cpu_set_t *)allowed);
+}
+
+int catena_confine(int thread, int processor) {
     cpu_set_t set;
     if (sched_getaffinity(thread, sizeof set, &set) != 0 || !CPU_ISSET(processor, &set)) return -1;
-    memcpy(before, &set, sizeof set);
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
     return sched_setaffinity(thread, sizeof set, &set);
 }
 
 int catena_move_off(int processor, const struct catena_processors *allowed) {
-    cpu_set_t set;
-    if (allowed != NULL) {
-        memcpy(&set, allowed, sizeof set);
-    } else if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return -1;
-    }
-    cpu_set_t others = set;
+    cpu_set_t others;
+    memcpy(&others, allowed, sizeof others);
     CPU_CLR(processor, &others);
-    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) != 0) return -1;
-    return sched_setaffinity(0, sizeof set, &set);
+    // Where it cannot move it stays, but is let go all the same.
+    if (CPU_COUNT(&others) > 0) (void)sched_setaffinity(0, sizeof others, &others);
+    return catena_allow(0, allowed);
 }

@@ -149,8 +149,10 @@ final class ChainWeights: @unchecked Sendable {
         self.checkpoint = checkpoint
     }
 
-    /// The format that all of some matrices are packed in: that of a packed checkpoint, their own, or f32 where they differ.
-    /// Products of one input share its form, so they must share the weights' format.
+    /// The format that all of some matrices are packed in: that of a packed checkpoint, or their own.
+    ///
+    /// Products of one input share its form, so they must share the weights' format; and a format that depended on the chains
+    /// loaded would make keys and values depend on them.
     private static func format(
         of names: [TensorName],
         in checkpoint: Checkpoint
@@ -158,7 +160,14 @@ final class ChainWeights: @unchecked Sendable {
         if let packing = names.first?.packing(in: checkpoint.configuration) { return WeightFormat(packing) }
         var types: Set<ElementType> = []
         for name in names { types.insert(ElementType(try checkpoint.weight(name).dtype)) }
-        guard types.count == 1, let type = types.first else { return .f32 }
+        guard types.count == 1, let type = types.first else {
+            throw ModelFileError(
+                .unsupported,
+                file: checkpoint.folder,
+                problem: "has matrices of several float types (\(names[0]) and others)",
+                expectation: "one type for all matrices of the layers, and one for those of the head"
+            )
+        }
         return WeightFormat(type)
     }
 }

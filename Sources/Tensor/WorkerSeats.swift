@@ -20,9 +20,9 @@ struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic,
         let thread = Atomic<Int32>(0)
         /// Whether it may hold a task.
         let isWorking = Atomic<Bool>(false)
-        /// Whether it was brought to the caller's processor, and has to leave it. Written after ``allowed``.
+        /// Whether it was brought to the caller's processor, and has to leave it.
         let isGuest = Atomic<Bool>(false)
-        /// Where it might run before.
+        /// Where it may run: what it was born with, so that no passing restriction is taken for it. Written before ``thread``.
         var allowed = catena_processors()
     }
 
@@ -49,7 +49,10 @@ struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic,
     }
 
     /// Thread number `worker` introduces itself.
-    func take(_ worker: Int) { seats[worker].thread.store(catena_thread(), ordering: .releasing) }
+    func take(_ worker: Int) {
+        guard catena_allowed(&seats[worker].allowed) == 0 else { return }
+        seats[worker].thread.store(catena_thread(), ordering: .releasing)
+    }
 
     // MARK: The caller
 
@@ -65,10 +68,13 @@ struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic,
         var isAnyStalled = false
         for worker in 1..<count where seats[worker].isWorking.load(ordering: .relaxed) {
             let thread = seats[worker].thread.load(ordering: .acquiring)
-            guard !seats[worker].isGuest.load(ordering: .acquiring), isStalled(thread) else { continue }
+            guard thread != 0, !seats[worker].isGuest.load(ordering: .acquiring), isStalled(thread) else { continue }
             isAnyStalled = true
-            if catena_confine(thread, catena_current_processor(), &seats[worker].allowed) == 0 {
-                seats[worker].isGuest.store(true, ordering: .releasing)
+            guard catena_confine(thread, catena_current_processor()) == 0 else { continue }
+            // Sequentially consistent, here and where work ends: one of the two sees the other, and lets the thread go.
+            seats[worker].isGuest.store(true, ordering: .sequentiallyConsistent)
+            if !seats[worker].isWorking.load(ordering: .sequentiallyConsistent) {
+                _ = catena_allow(thread, &seats[worker].allowed)
             }
         }
         return isAnyStalled
@@ -84,18 +90,22 @@ struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic,
 
     /// Before the first task of a fork.
     func workBegins(_ worker: Int) {
-        seats[worker].isWorking.store(true, ordering: .relaxed)
         let processor = catena_current_processor()
-        if isRoomy && processor == callersProcessor.pointee.load(ordering: .relaxed) {
-            _ = catena_move_off(processor, nil)
+        if isRoomy && processor == callersProcessor.pointee.load(ordering: .relaxed) && isSeated(worker) {
+            _ = catena_move_off(processor, &seats[worker].allowed)
         }
+        seats[worker].isWorking.store(true, ordering: .relaxed)
     }
 
     /// After its last.
     func workEnds(_ worker: Int) {
-        seats[worker].isWorking.store(false, ordering: .relaxed)
-        guard seats[worker].isGuest.load(ordering: .acquiring) else { return }
-        _ = catena_move_off(callersProcessor.pointee.load(ordering: .relaxed), &seats[worker].allowed)
-        seats[worker].isGuest.store(false, ordering: .releasing)
+        seats[worker].isWorking.store(false, ordering: .sequentiallyConsistent)
+        guard seats[worker].isGuest.load(ordering: .sequentiallyConsistent) else { return }
+        // Where it is not let go now, it tries again after the next fork.
+        if catena_move_off(callersProcessor.pointee.load(ordering: .relaxed), &seats[worker].allowed) == 0 {
+            seats[worker].isGuest.store(false, ordering: .releasing)
+        }
     }
+
+    private func isSeated(_ worker: Int) -> Bool { seats[worker].thread.load(ordering: .relaxed) != 0 }
 }

@@ -42,11 +42,16 @@ int catena_current_processor(void);
 /// Nanoseconds that a thread of this process has run so far: they stand still while it waits for a processor.
 long long catena_thread_time(int thread);
 
-/// Lets a thread run on one processor only, and tells what it was allowed before. The thread need not be running to move.
-int catena_confine(int thread, int processor, struct catena_processors *before);
+/// The processors that the calling thread may run on.
+int catena_allowed(struct catena_processors *allowed);
 
-/// Moves the calling thread to another of its allowed processors than the given one, and then lets it run on all of them. NULL
-/// stands for those that it is allowed now.
+/// Lets a thread run on these processors.
+int catena_allow(int thread, const struct catena_processors *allowed);
+
+/// Lets a thread run on one processor only. The thread need not be running to move.
+int catena_confine(int thread, int processor);
+
+/// Moves the calling thread to another of its allowed processors than the given one, and then lets it run on all of them.
 int catena_move_off(int processor, const struct catena_processors *allowed);
 
 #endif
