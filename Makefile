@@ -7,7 +7,7 @@ PORT ?= 8080
 TEXT ?=
 VENV := .venv
 CATENA := .build/release/catena
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 
 # Warnings in our own code are errors here; a user's newer compiler may warn without failing.
 export CATENA_STRICT := 1
@@ -15,7 +15,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients bench train eval format lint clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients bench benchmarks train eval format lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +46,11 @@ test-clients: packages swift $(VENV)/clients
 	swift build $(SWIFT_FLAGS) --product catena
 	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd
 
-bench: build ## Time prefill and decode of MODEL per chain count
+bench: build ## Measure MODEL's speed, and how near to this machine's limits it is
 	$(CATENA) bench --model $(MODEL)
+
+benchmarks: packages swift ## Time the kernels one by one
+	cd Benchmarks && swift package benchmark
 
 train: $(VENV)/ready ## Train the bundled model again: make train TEXT="train.txt.xz ..."
 	@test -n "$(TEXT)" || { echo 'Give the training text: make train TEXT="a.txt.xz b.txt.xz" (docs/training.md)' >&2; exit 2; }

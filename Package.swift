@@ -12,7 +12,9 @@ let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : [
 let package = Package(
     name: "catena",
     products: [
-        .executable(name: "catena", targets: ["catena"])
+        .executable(name: "catena", targets: ["catena"]),
+        // For the micro-benchmarks in Benchmarks/.
+        .library(name: "CatenaKernels", targets: ["Core", "KVCache", "Sampling", "Tensor"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -130,7 +132,7 @@ let package = Package(
             dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer", "TestSupport"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels"], swiftSettings: swiftSettings),
+        .testTarget(name: "TensorTests", dependencies: ["Tensor", "CKernels", "CShims"], swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCacheTests",
             dependencies: ["KVCache", "Tensor", "TestSupport"],
@@ -155,7 +157,7 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "BenchmarkingTests",
-            dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tokenizer"],
+            dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tensor", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -42,8 +42,8 @@ public struct BenchPlan: Sendable {
 public struct BenchRun {
     private let plan: BenchPlan
     private let checkpoint: Checkpoint
-    private let costs: ChainCosts
     private let progress: (String) -> Void
+    private var costs: ChainCosts
     private var report = BenchReport()
 
     /// - Parameters:
@@ -53,23 +53,22 @@ public struct BenchRun {
         self.plan = plan
         self.checkpoint = checkpoint
         self.progress = progress
-        costs = ChainCosts(checkpoint.configuration, tierBytes: Self.tierBytes(of: checkpoint))
+        // Until the model is there and says how its weights are written.
+        costs = ChainCosts(checkpoint.configuration, bytesPerWeight: 2)
         report.subject.name = name
-        report.subject.dtype = WeightFormat(checkpoint).name
         report.subject.threads = plan.threads ?? availableProcessors()
         report.subject.chains = checkpoint.configuration.chains
-        report.subject.decodeBytes = (1...checkpoint.chainCount).map(costs.decodeBytes)
-        report.subject.parameters = (1...checkpoint.chainCount).map(costs.parameters)
     }
 
-    /// Bytes that a decode step reads of each chain's file: all but the embedding, of which it reads a row.
-    static func tierBytes(of checkpoint: Checkpoint) -> [Int] {
-        let configuration = checkpoint.configuration
-        return (1...checkpoint.chainCount).map { chain in
-            let all = checkpoint.byteCount(ofChain: chain)
-            if configuration.tiesEmbeddings { return all }
-            let tables = checkpoint.files[chain - 1].tensors.filter { $0.name.hasPrefix("model.embed_tokens.") }
-            return all - tables.reduce(0) { $0 + $1.byteCount }
+    /// Bytes that a decode step reads of each chain's matrices: all but those of the embedding, of which it reads a row.
+    static func tierBytes(of configuration: ModelConfiguration, body: WeightFormat, head: WeightFormat) -> [Int] {
+        (1...configuration.chainCount).map { chain in
+            TensorName.all(ofChain: chain, in: configuration).reduce(0) { sum, name in
+                guard name.isMatrix && (configuration.tiesEmbeddings || !name.isEmbedding) else { return sum }
+                let shape = name.shape(in: configuration)
+                let format = name.isHead || name.isEmbedding ? head : body
+                return sum + format.byteCount(outputs: shape[0], inputs: shape[1])
+            }
         }
     }
 
@@ -86,8 +85,6 @@ public struct BenchRun {
         progress("limits of this machine")
         let machine = MachineLimits(workers: plan.threads)
         report.measureLimits(machine)
-        let peak = report.peak(of: WeightFormat(checkpoint).arithmetic)
-
         progress("sequences of \(plan.context) tokens")
         let model = try TimedModel(
             checkpoint,
@@ -96,12 +93,26 @@ public struct BenchRun {
             rows: max(plan.rows.max() ?? 1, Self.mixedRows),
             prompt: max(plan.prompts.max() ?? 1, plan.prompt)
         )
-        report.subject.kernels = model.model.kernels.name
+        let peak = describe(model.model)
         measurePrefill(model, machine, peak: peak)
         measureDecode(model, machine, peak: peak)
         if plan.isContended { try measureContended(model) }
         if let dense { try measureDense(model, dense) }
         return report
+    }
+
+    /// Takes what the report says of the model, and returns the peak of its arithmetic.
+    private mutating func describe(_ model: ChainModel) -> Double {
+        costs = ChainCosts(
+            model.configuration,
+            tierBytes: Self.tierBytes(of: model.configuration, body: model.bodyFormat, head: model.headFormat)
+        )
+        let formats = [model.bodyFormat, model.headFormat].map(\.rawValue)
+        report.subject.dtype = formats[0] == formats[1] ? formats[0] : "\(formats[0]) with a head of \(formats[1])"
+        report.subject.kernels = model.kernels.name
+        report.subject.decodeBytes = (1...checkpoint.chainCount).map(costs.decodeBytes)
+        report.subject.parameters = (1...checkpoint.chainCount).map(costs.parameters)
+        return report.peak(of: model.bodyFormat.arithmetic)
     }
 
     private var options: ChainModel.Options {
@@ -260,51 +271,4 @@ struct SpinnerError: Error, CustomStringConvertible {
     let problem: String
 
     var description: String { "cannot start a busy process to contend with: \(problem)" }
-}
-
-extension BenchReport {
-    /// The machine's rates, for one thread and for all.
-    mutating func measureLimits(_ machine: MachineLimits) {
-        let l2 = CacheSizes.level2 / 2, l3 = CacheSizes.level3 / 2
-        bandwidths = [
-            Limit(
-                name: "memory, \(machine.bufferBytes >> 20) MB",
-                oneThread: machine.readBandwidth(threads: 1),
-                allThreads: machine.readBandwidth()
-            ),
-            // All threads share the third level, and each has a second of its own.
-            Limit(
-                name: "half of L3, \(l3 >> 10) KB",
-                oneThread: machine.cacheBandwidth(bytes: l3, threads: 1),
-                allThreads: machine.cacheBandwidth(bytes: l3 / machine.workers)
-            ),
-            Limit(
-                name: "half of L2, \(l2 >> 10) KB",
-                oneThread: machine.cacheBandwidth(bytes: l2, threads: 1),
-                allThreads: machine.cacheBandwidth(bytes: l2)
-            ),
-        ]
-        peaks = MachineLimits.Arithmetic.allCases.map {
-            Limit(name: $0.rawValue, oneThread: machine.dotPeak($0, threads: 1), allThreads: machine.dotPeak($0))
-        }
-    }
-
-    /// The peak of all threads in an arithmetic, or of f32 where the processor has no instruction for it.
-    func peak(of arithmetic: MachineLimits.Arithmetic) -> Double {
-        for name in [arithmetic, .f32] {
-            if let peak = peaks.first(where: { $0.name == name.rawValue })?.allThreads { return peak }
-        }
-        preconditionFailure("every processor multiplies f32")
-    }
-}
-
-/// Sizes of the caches in bytes, as the C library knows them; common ones where it does not.
-private enum CacheSizes {
-    static var level2: Int { size(_SC_LEVEL2_CACHE_SIZE, otherwise: 1 << 20) }
-    static var level3: Int { size(_SC_LEVEL3_CACHE_SIZE, otherwise: 32 << 20) }
-
-    private static func size(_ name: Int, otherwise value: Int) -> Int {
-        let size = sysconf(Int32(name))
-        return size > 0 ? size : value
-    }
 }

@@ -13,6 +13,7 @@
 #define CK_HAS_AVX2 1
 #define CK_HAS_VNNI 1
 #define CK_HAS_BF16_DOT 0
+#define CK_HAS_NEON 0
 #define TILE_ROWS 12
 #define TILE_HALVES 2
 #define INTEGER_TILE_ROWS 6

@@ -10,6 +10,11 @@ extern const ck_kernels ck_kernels_portable;
 extern const ck_kernels ck_kernels_avx512bf16;
 extern const ck_kernels ck_kernels_avx512;
 extern const ck_kernels ck_kernels_avx2;
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+extern const ck_kernels ck_kernels_neondot;
+extern const ck_kernels ck_kernels_neon;
+enum { HWCAP_DOT_PRODUCT = 1 << 20 };  // HWCAP_ASIMDDP of the kernel's headers
 #endif
 
 const ck_kernels *ck_kernels_named(const char *name) {
@@ -23,6 +28,10 @@ const ck_kernels *ck_kernels_named(const char *name) {
     if (strcmp(name, "avx512") == 0) return avx512 ? &ck_kernels_avx512 : NULL;
     if (strcmp(name, "avx2") == 0) return avx2 ? &ck_kernels_avx2 : NULL;
 #endif
+#if defined(__aarch64__)
+    if (strcmp(name, "neondot") == 0) return getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT ? &ck_kernels_neondot : NULL;
+    if (strcmp(name, "neon") == 0) return &ck_kernels_neon;
+#endif
     if (strcmp(name, "portable") == 0 || strcmp(name, "scalar") == 0) return &ck_kernels_portable;
     return NULL;
 }
@@ -30,7 +39,7 @@ const ck_kernels *ck_kernels_named(const char *name) {
 static const ck_kernels *active;
 
 static void decide(void) {
-    const char *names[] = {getenv("CATENA_CPU"), "avx512bf16", "avx512", "avx2", "portable"};
+    const char *names[] = {getenv("CATENA_CPU"), "avx512bf16", "avx512", "avx2", "neondot", "neon", "portable"};
     for (size_t i = 0; active == NULL && i < sizeof names / sizeof names[0]; i++) {
         if (names[i] != NULL) active = ck_kernels_named(names[i]);
     }

@@ -67,6 +67,43 @@ INLINE v16i dot_int4(v16i acc, v16u weights, uint32_t four) {
     return acc + join(dot_four(low_half(weights), x), dot_four(high_half(weights), x));
 }
 
+#elif CK_HAS_NEON
+
+/// All weights are made signed again, as the instructions multiply signed with signed numbers: nothing to subtract.
+INLINE v16i start_of(const ck_format format, int32_t sum) {
+    (void)format, (void)sum;
+    return splat_int(0);
+}
+
+INLINE v16i dot_signed(v16i acc, v16u weights, uint32_t four) {
+    int8x16_t x = vreinterpretq_s8_u32(vdupq_n_u32(four));
+#pragma clang loop unroll(full)
+    for (int quarter = 0; quarter < 4; quarter++) {
+        int8x16_t w;
+        int32x4_t sum;
+        memcpy(&w, (const char *)&weights + 16 * quarter, 16);
+        memcpy(&sum, (const char *)&acc + 16 * quarter, 16);
+#if CK_HAS_NEON_DOT
+        sum = vdotq_s32(sum, w, x);
+#else
+        int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(w), vget_low_s8(x)));
+        int32x4_t high = vpaddlq_s16(vmull_high_s8(w, x));
+        sum = vaddq_s32(sum, vpaddq_s32(low, high));
+#endif
+        memcpy((char *)&acc + 16 * quarter, &sum, 16);
+    }
+    return acc;
+}
+
+INLINE v16i dot_int8(v16i acc, v16u weights, uint32_t four) {
+    return dot_signed(acc, weights ^ 0x80808080u, four);
+}
+
+INLINE v16i dot_int4(v16i acc, v16u weights, uint32_t four) {
+    typedef int8_t bytes __attribute__((vector_size(64)));
+    return dot_signed(acc, (v16u)((bytes)weights - 8), four);
+}
+
 #else
 
 INLINE v16i start_of(const ck_format format, int32_t sum) {

@@ -1,5 +1,5 @@
 // The body of one set of kernels. The including file defines KERNELS (the table's symbol), KERNELS_NAME, CK_HAS_FMA,
-// CK_HAS_F16, CK_HAS_AVX2, CK_HAS_VNNI, CK_HAS_BF16_DOT and the tile sizes of linear.h, and has pushed its target attribute.
+// CK_HAS_F16, CK_HAS_AVX2, CK_HAS_VNNI, CK_HAS_BF16_DOT, CK_HAS_NEON and the tile sizes of linear.h, and has pushed its target attribute.
 
 #include "vector.h"
 #include "rows.h"

@@ -1,4 +1,4 @@
-// Any processor: the compiler lowers sixteen lanes to what its baseline has (NEON with FMA on aarch64, SSE2 on x86-64).
+// Any processor: the compiler lowers sixteen lanes to what its baseline has (SSE2 on x86-64).
 
 #define KERNELS ck_kernels_portable
 #define KERNELS_NAME "portable"
@@ -12,6 +12,7 @@
 #define CK_HAS_AVX2 0
 #define CK_HAS_VNNI 0
 #define CK_HAS_BF16_DOT 0
+#define CK_HAS_NEON 0
 #define TILE_ROWS 4
 #define TILE_HALVES 1
 #define INTEGER_TILE_ROWS 2

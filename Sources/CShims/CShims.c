@@ -3,6 +3,9 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 int catena_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -20,4 +23,39 @@ enum catena_peer catena_peer_state(int descriptor) {
 int catena_affinity_count(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+int catena_thread(void) { return gettid(); }
+
+int catena_current_processor(void) { return sched_getcpu(); }
+
+long long catena_thread_time(int thread) {
+    // What pthread_getcpuclockid(3) makes of a thread's id: a kernel interface, see CPUCLOCK_PERTHREAD_MASK.
+    clockid_t clock = (clockid_t)(~(unsigned)thread << 3 | 6);
+    struct timespec time;
+    return clock_gettime(clock, &time) == 0 ? time.tv_sec * 1000000000LL + time.tv_nsec : -1;
+}
+
+_Static_assert(sizeof(struct catena_processors) == sizeof(cpu_set_t), "a set of processors under another name");
+
+int catena_confine(int thread, int processor, struct catena_processors *before) {
+    cpu_set_t set;
+    if (sched_getaffinity(thread, sizeof set, &set) != 0 || !CPU_ISSET(processor, &set)) return -1;
+    memcpy(before, &set, sizeof set);
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    return sched_setaffinity(thread, sizeof set, &set);
+}
+
+int catena_move_off(int processor, const struct catena_processors *allowed) {
+    cpu_set_t set;
+    if (allowed != NULL) {
+        memcpy(&set, allowed, sizeof set);
+    } else if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return -1;
+    }
+    cpu_set_t others = set;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) != 0) return -1;
+    return sched_setaffinity(0, sizeof set, &set);
 }

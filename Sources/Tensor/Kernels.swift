@@ -13,11 +13,13 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
     let table: UnsafePointer<ck_kernels>
 
     /// The best of this processor, or what the environment variable `CATENA_CPU` names
-    /// (`avx512bf16`, `avx512`, `avx2`, `portable` or `scalar`).
+    /// (`avx512bf16`, `avx512`, `avx2`, `neondot`, `neon`, `portable` or `scalar`).
     public static let active = Kernels(table: ck_kernels_active())
 
     /// Every set that this processor can run.
-    public static let available = ["avx512bf16", "avx512", "avx2", "portable"].compactMap(Kernels.init(named:))
+    public static let available = ["avx512bf16", "avx512", "avx2", "neondot", "neon", "portable"].compactMap(
+        Kernels.init(named:)
+    )
 
     private init(table: UnsafePointer<ck_kernels>) { self.table = table }
 
@@ -27,7 +29,7 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         self.table = table
     }
 
-    /// `avx512bf16`, `avx512`, `avx2` or `portable`.
+    /// `avx512bf16`, `avx512`, `avx2`, `neondot`, `neon` or `portable`.
     public var name: String { String(cString: table.pointee.name) }
 
     /// These kernels, or the best that multiply bf16 weights with f32 activations.
@@ -39,11 +41,7 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
     /// Whether the kernels use this processor's vectors well. Measured on prompts of 128 and 512 tokens, one thread: level
     /// with OpenBLAS on AVX-512 and AVX2; on baseline x86-64 (SSE2) OpenBLAS is 2.5 times ahead.
     public var areVectorised: Bool {
-        #if arch(x86_64)
-            name != "portable"
-        #else
-            true
-        #endif
+        name != "portable"
     }
 
     /// The form of the activations that weights of `format` are multiplied with.

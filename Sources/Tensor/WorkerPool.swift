@@ -7,8 +7,8 @@ import Synchronization
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
 ///
 /// Tasks are handed out one at a time, so a thread whose core is busy with something else simply takes fewer of them. A fork
-/// never waits for a thread that has taken no task. Between forks threads spin for a moment (forks of one forward pass are
-/// microseconds apart), then sleep.
+/// never waits for a thread that has taken no task, and not long for one that lost its core in the middle of a task
+/// (``WorkerSeats``). Between forks threads spin for a moment (forks of one forward pass are microseconds apart), then sleep.
 ///
 /// One thread forks at a time, and tasks do not fork.
 public final class WorkerPool: Sendable {
@@ -21,7 +21,7 @@ public final class WorkerPool: Sendable {
     /// - Parameter workers: threads including the caller, at least 1; by default one per processor that the process may use.
     public init(workers: Int? = nil) {
         let count = max(1, workers ?? availableProcessors())
-        let shared = Shared()
+        let shared = Shared(workers: count)
         self.shared = shared
         threads = (1..<count).map { number in
             let start = Unmanaged.passRetained(Start(shared: shared, worker: number))
@@ -83,12 +83,16 @@ private final class Shared: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
     private let join: UnsafeMutablePointer<pthread_cond_t>
+    private let seats: WorkerSeats
 
     /// Looks for work this often before sleeping: some 50 microseconds, a few times the gap between two forks of a step and
     /// much less than the time slice of whoever else wants the core.
     private static let spins = 1000
+    /// How often the caller spins and looks who is stalled before it sleeps.
+    private static let looks = 4
 
-    init() {
+    init(workers: Int) {
+        seats = WorkerSeats(count: workers)
         mutex = .allocate(capacity: 1)
         work = .allocate(capacity: 1)
         join = .allocate(capacity: 1)
@@ -104,6 +108,7 @@ private final class Shared: @unchecked Sendable {
         join.deallocate()
         work.deallocate()
         mutex.deallocate()
+        seats.deallocate()
     }
 
     // MARK: The caller
@@ -113,6 +118,7 @@ private final class Shared: @unchecked Sendable {
         precondition(previous & 0xffff_ffff == 0 && self.body == nil, "a fork inside a fork, or from a second thread")
         self.tasks = tasks
         self.body = body
+        seats.forkBegins()
         finished.store(0, ordering: .relaxed)
         // Sequentially consistent with the sleeper's check: one of the two sees the other.
         state.store((previous >> 32 &+ 1) << 32 | UInt64(tasks), ordering: .sequentiallyConsistent)
@@ -127,11 +133,13 @@ private final class Shared: @unchecked Sendable {
     }
 
     private func waitForOthers(_ tasks: Int) {
-        for _ in 0..<Self.spins {
-            if finished.load(ordering: .acquiring) == tasks { return }
-            ck_spin_hint()
+        for _ in 0..<Self.looks {
+            for _ in 0..<Self.spins {
+                if finished.load(ordering: .acquiring) == tasks { return }
+                ck_spin_hint()
+            }
+            if seats.rescueStalled() { break }
         }
-        // A thread lost its core in the middle of a task: leave it ours.
         pthread_mutex_lock(mutex)
         while finished.load(ordering: .acquiring) < tasks { pthread_cond_wait(join, mutex) }
         pthread_mutex_unlock(mutex)
@@ -147,8 +155,13 @@ private final class Shared: @unchecked Sendable {
     // MARK: The threads
 
     func work(as worker: Int) {
+        seats.take(worker)
         while true {
-            takeTasks(as: worker)
+            if hasWork {
+                seats.workBegins(worker)
+                takeTasks(as: worker)
+                seats.workEnds(worker)
+            }
             if !spinForWork() && !sleepForWork() { return }
         }
     }
@@ -180,6 +193,7 @@ private final class Shared: @unchecked Sendable {
     /// Takes and runs tasks until none is left.
     private func takeTasks(as worker: Int) {
         var current = state.load(ordering: .acquiring)
+        var done = 0, tasks = 0
         while current & 0xffff_ffff != 0 {
             let (taken, now) = state.compareExchange(
                 expected: current,
@@ -190,15 +204,17 @@ private final class Shared: @unchecked Sendable {
                 current = now
                 continue
             }
-            let tasks = self.tasks
+            tasks = self.tasks
             body!(tasks - Int(current & 0xffff_ffff), worker)
-            if finished.add(1, ordering: .acquiringAndReleasing).newValue == tasks && worker != 0 {
-                // Under the lock, so that the caller is either before its check or already waiting.
-                pthread_mutex_lock(mutex)
-                pthread_cond_signal(join)
-                pthread_mutex_unlock(mutex)
-            }
+            done += 1
             current = state.load(ordering: .acquiring)
+        }
+        guard done > 0 else { return }
+        if finished.add(done, ordering: .acquiringAndReleasing).newValue == tasks && worker != 0 {
+            // Under the lock, so that the caller is either before its check or already waiting.
+            pthread_mutex_lock(mutex)
+            pthread_cond_signal(join)
+            pthread_mutex_unlock(mutex)
         }
     }
 }

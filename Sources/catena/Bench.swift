@@ -3,6 +3,7 @@ import Benchmarking
 import Foundation
 import Glibc
 import ModelIO
+import Tensor
 
 /// `catena bench`: what a model does on this machine, and how near to the machine's limits that is.
 struct Bench: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Benchmarking
 import ModelIO
+import Tensor
 
 /// `catena random FOLDER`: a model of any shape, untrained.
 struct Random: ParsableCommand {

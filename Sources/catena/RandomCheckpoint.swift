@@ -2,6 +2,7 @@ import ArgumentParser
 import Benchmarking
 import Foundation
 import ModelIO
+import Tensor
 
 /// Random weights for one run: in files that are gone when the run ends, however it ends.
 enum RandomCheckpoint {

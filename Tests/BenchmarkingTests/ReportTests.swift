@@ -1,5 +1,7 @@
 import Foundation
 import JSON
+import ModelIO
+import Tensor
 import Testing
 
 @testable import Benchmarking
@@ -87,6 +89,17 @@ import Testing
     @Test func mixedBatches() {
         #expect(BenchRun.mixedBatch(chains: 4) == [4, 3, 2, 1, 1, 1, 1, 1])
         #expect(BenchRun.mixedBatch(chains: 1) == [1, 1, 1, 1, 1, 1, 1, 1])
+    }
+
+    /// As the packed formats need it, scales included; of an untied embedding only a row is read.
+    @Test func weightBytesOfAStep() throws {
+        let shape = "D=128,layers=1,kv=2,chains=2:2,F=128,V=320"
+        let bytes = try BenchRun.tierBytes(of: ModelConfiguration(shape: shape), body: .int8, head: .bf16)
+        // q, o: 64x64; gate, up, down: 64x64; k, v: 64x64 in chain 1; twice as wide in chain 2. 34 bytes for 32 weights.
+        #expect(bytes == [7 * 64 * 64 * 34 / 32 + 320 * 64 * 2, 5 * 64 * 128 * 34 / 32 + 320 * 64 * 2])
+        let tied = try BenchRun.tierBytes(of: ModelConfiguration(shape: shape + ",tied=true"), body: .int8, head: .bf16)
+        #expect(tied == bytes)
+        #expect(WeightFormat.int4.arithmetic == .int8 && WeightFormat.f16.arithmetic == .f32)
     }
 
     @Test func residentMemory() {

@@ -22,7 +22,7 @@ import Testing
         for magnitude: Float in [1e-3, 1, 1e3] {
             let rows = samples.rows(40, 96).map { $0.map { $0 * magnitude } }
             let packed = PackedMatrix(rows, format: format).values
-            var (error, even): (Float, Float) = (0, 0)
+            var error = 0.0, evenRounding = 0.0  // sums of squares
             for (row, got) in zip(rows, packed) {
                 for first in stride(from: 0, to: 96, by: WeightFormat.group) {
                     let group = first..<first + WeightFormat.group
@@ -30,12 +30,11 @@ import Testing
                     // int4's eight steps below zero may be spent on a scale that cuts the largest number a little.
                     let limit = largest / steps * (format == .int4 ? 1.25 : 0.51)
                     #expect(zip(row[group], got[group]).allSatisfy { abs($0 - $1) <= limit })
-                    error += zip(row[group], got[group]).map { ($0 - $1) * ($0 - $1) }.reduce(0, +)
-                    // Even rounding to whole steps has a mean square of 1/12.
-                    even += 32 * (largest / steps) * (largest / steps) / 12
+                    error += zip(row[group], got[group]).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+                    evenRounding += Double(32 * largest * largest / steps / steps / 12)
                 }
             }
-            #expect(error < even * 1.05, "worse than even rounding")
+            #expect(error < 1.05 * evenRounding, "worse than even rounding to \(steps) steps")
         }
     }
 

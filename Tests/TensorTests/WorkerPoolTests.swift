@@ -1,5 +1,8 @@
 // Fork and join: every task once, whatever the threads do.
 
+import CKernels
+import CShims
+import Foundation
 import Glibc
 import Synchronization
 @testable import Tensor
@@ -67,6 +70,53 @@ import Testing
         for round in 1...2000 {
             pool.run(tasks: 64) { task, _ in pointer[task] = round * task }
             #expect((0..<64).allSatisfy { buffer[$0] == round * $0 })
+        }
+    }
+
+    /// Threads that are moved about because others want the processors still do every task once, and are free to run
+    /// anywhere when it is over.
+    @Test func aSharedMachineLeavesNoTrace() {
+        let allowed = catena_affinity_count()
+        let pool = WorkerPool()
+        let hogs = Hogs(count: 2)
+        let sum = Atomic<Int>(0)
+        for _ in 0..<200 {
+            pool.run(tasks: 20) { task, _ in
+                for _ in 0..<5_000 { ck_spin_hint() }
+                sum.add(task, ordering: .relaxed)
+            }
+        }
+        hogs.stop()
+        #expect(sum.load(ordering: .relaxed) == 200 * 190)
+        let isFree = (0..<200).contains { _ in
+            let confined = Atomic<Int>(0)
+            pool.run(tasks: 50) { _, _ in
+                usleep(100)
+                if catena_affinity_count() != allowed { confined.add(1, ordering: .relaxed) }
+            }
+            return confined.load(ordering: .relaxed) == 0
+        }
+        #expect(isFree)
+    }
+
+    /// Threads that want a processor each.
+    private final class Hogs: Sendable {
+        private let isOver = Atomic<Bool>(false)
+        private let running = Atomic<Int>(0)
+
+        init(count: Int) {
+            running.store(count, ordering: .relaxed)
+            for _ in 0..<count {
+                Thread.detachNewThread { [self] in
+                    while !isOver.load(ordering: .relaxed) {}
+                    running.subtract(1, ordering: .relaxed)
+                }
+            }
+        }
+
+        func stop() {
+            isOver.store(true, ordering: .relaxed)
+            while running.load(ordering: .relaxed) > 0 { usleep(100) }
         }
     }
 

@@ -1,7 +1,7 @@
 // The arithmetic of the forward pass: every loop that touches weights, activations or the KV cache.
 //
-// One source, compiled once for each kind of processor (avx512bf16.c, avx512.c, avx2.c, portable.c) and chosen at run time;
-// `portable` is what other processors get, vectorised by the compiler (NEON on aarch64).
+// One source, compiled once for each kind of processor (avx512bf16.c, avx512.c, avx2.c, neondot.c, neon.c, portable.c) and
+// chosen at run time; `portable` is what other processors get, vectorised by the compiler.
 //
 // ROW INVARIANCE. The value of an output element depends on its own row, its own weights and (attention) its own context,
 // and on nothing else: not on how many rows are computed with it, not on its row index, not on how the work was split.
@@ -90,7 +90,7 @@ typedef struct ck_attention {
 
 /// One compiled set of kernels.
 typedef struct ck_kernels {
-    /// "avx512bf16", "avx512", "avx2" or "portable": the words of CATENA_CPU.
+    /// "avx512bf16", "avx512", "avx2", "neondot", "neon" or "portable": the words of CATENA_CPU.
     const char *name;
 
     /// The form of the activations that bf16 weights are multiplied with: CK_FORM_BF16 where the processor multiplies bf16.
@@ -149,7 +149,7 @@ void ck_unpack_row(float *y, const void *panels, ck_format format, ptrdiff_t inp
 void ck_expand_panel(float *y, const void *panel, ck_format format, ptrdiff_t inputs);
 
 /// The best kernels of this processor, or those named by the environment variable CATENA_CPU (avx512bf16, avx512, avx2,
-/// portable or scalar). Decided once. A name that this processor cannot run is ignored.
+/// neondot, neon, portable or scalar). Decided once. A name that this processor cannot run is ignored.
 const ck_kernels *ck_kernels_active(void);
 
 /// The kernels of that name, or NULL where this processor cannot run them.

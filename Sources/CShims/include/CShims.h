@@ -26,4 +26,27 @@ enum catena_peer catena_peer_state(int descriptor);
 /// sched_getaffinity(2): how many processors this process may run on, or -1 with errno set.
 int catena_affinity_count(void);
 
+// Where threads run. A thread is named by its id; every call returns -1 where the kernel refuses.
+
+/// The processors that a thread may run on, as sched_getaffinity(2) gives them.
+struct catena_processors {
+    unsigned long long words[16];
+};
+
+/// gettid(2): the calling thread.
+int catena_thread(void);
+
+/// The processor that the calling thread runs on. Costs nanoseconds.
+int catena_current_processor(void);
+
+/// Nanoseconds that a thread of this process has run so far: they stand still while it waits for a processor.
+long long catena_thread_time(int thread);
+
+/// Lets a thread run on one processor only, and tells what it was allowed before. The thread need not be running to move.
+int catena_confine(int thread, int processor, struct catena_processors *before);
+
+/// Moves the calling thread to another of its allowed processors than the given one, and then lets it run on all of them. NULL
+/// stands for those that it is allowed now.
+int catena_move_off(int processor, const struct catena_processors *allowed);
+
 #endif

@@ -1,0 +1,27 @@
+// NEON that multiplies and adds four bytes a lane (ARMv8.2 with dot products: Graviton 2, Ampere Altra, Apple M1 and later).
+
+#if defined(__aarch64__)
+
+#include <arm_neon.h>
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+#define KERNELS ck_kernels_neondot
+#define KERNELS_NAME "neondot"
+#define CK_HAS_FMA 1
+#define CK_HAS_F16 1
+#define CK_HAS_AVX2 0
+#define CK_HAS_VNNI 0
+#define CK_HAS_BF16_DOT 0
+#define CK_HAS_NEON 1
+#define CK_HAS_NEON_DOT 1
+#define TILE_ROWS 6
+#define TILE_HALVES 1
+#define INTEGER_TILE_ROWS 3
+#define ATTENTION_TILE 3
+#define ATTENTION_GROUPS 2
+#include "kernels.h"
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,101 @@
+// Where the threads of a pool run, when others want the processors too.
+//
+// Left alone, Linux does two things to a fork-join on a shared machine. A thread that loses its processor in the middle of a
+// task makes all others wait until the other program's time slice is over, several milliseconds. And once the two threads
+// of a pool are on one processor, with the busy program on the other, they stay there: to the kernel that is balanced. On
+// two processors of which one is wanted by another program, both leave less than half of the speed; a fair share is two
+// thirds to three quarters.
+
+import CKernels
+import CShims
+import Synchronization
+
+/// What is known of every thread of a pool, and the two remedies: a thread that waits brings the one it waits for to its
+/// own processor, and a thread that shares the caller's processor moves away.
+///
+/// Both use the set of processors that a thread may run on, for a moment. Where the kernel refuses, nothing happens.
+struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic, or handed over by one that is
+    private struct Seat: ~Copyable {
+        /// The thread's id, 0 before it started.
+        let thread = Atomic<Int32>(0)
+        /// Whether it may hold a task.
+        let isWorking = Atomic<Bool>(false)
+        /// Whether it was brought to the caller's processor, and has to leave it. Written after ``allowed``.
+        let isGuest = Atomic<Bool>(false)
+        /// Where it might run before.
+        var allowed = catena_processors()
+    }
+
+    private let seats: UnsafeMutablePointer<Seat>
+    private let count: Int
+    /// Whether there is a processor for every thread; else sharing one is nothing to remedy.
+    private let isRoomy: Bool
+    private let callersProcessor: UnsafeMutablePointer<Atomic<Int32>>
+
+    init(count: Int) {
+        self.count = count
+        isRoomy = count <= availableProcessors()
+        seats = .allocate(capacity: count)
+        for index in 0..<count { (seats + index).initialize(to: Seat()) }
+        callersProcessor = .allocate(capacity: 1)
+        callersProcessor.initialize(to: Atomic(-1))
+    }
+
+    func deallocate() {
+        seats.deinitialize(count: count)
+        seats.deallocate()
+        callersProcessor.deinitialize(count: 1)
+        callersProcessor.deallocate()
+    }
+
+    /// Thread number `worker` introduces itself.
+    func take(_ worker: Int) { seats[worker].thread.store(catena_thread(), ordering: .releasing) }
+
+    // MARK: The caller
+
+    func forkBegins() {
+        callersProcessor.pointee.store(catena_current_processor(), ordering: .relaxed)
+    }
+
+    /// Brings the threads that hold a task, but no processor, to the caller's own, which then has to sleep to let them run.
+    ///
+    /// - Returns: whether there were any
+    func rescueStalled() -> Bool {
+        guard isRoomy else { return false }
+        var isAnyStalled = false
+        for worker in 1..<count where seats[worker].isWorking.load(ordering: .relaxed) {
+            let thread = seats[worker].thread.load(ordering: .acquiring)
+            guard !seats[worker].isGuest.load(ordering: .acquiring), isStalled(thread) else { continue }
+            isAnyStalled = true
+            if catena_confine(thread, catena_current_processor(), &seats[worker].allowed) == 0 {
+                seats[worker].isGuest.store(true, ordering: .releasing)
+            }
+        }
+        return isAnyStalled
+    }
+
+    private func isStalled(_ thread: Int32) -> Bool {
+        let before = catena_thread_time(thread)
+        for _ in 0..<50 { ck_spin_hint() }
+        return before >= 0 && catena_thread_time(thread) == before
+    }
+
+    // MARK: The threads
+
+    /// Before the first task of a fork.
+    func workBegins(_ worker: Int) {
+        seats[worker].isWorking.store(true, ordering: .relaxed)
+        let processor = catena_current_processor()
+        if isRoomy && processor == callersProcessor.pointee.load(ordering: .relaxed) {
+            _ = catena_move_off(processor, nil)
+        }
+    }
+
+    /// After its last.
+    func workEnds(_ worker: Int) {
+        seats[worker].isWorking.store(false, ordering: .relaxed)
+        guard seats[worker].isGuest.load(ordering: .acquiring) else { return }
+        _ = catena_move_off(callersProcessor.pointee.load(ordering: .relaxed), &seats[worker].allowed)
+        seats[worker].isGuest.store(false, ordering: .releasing)
+    }
+}
