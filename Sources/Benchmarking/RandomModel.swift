@@ -73,7 +73,7 @@ public struct RandomModel: Sendable {
         for (name, bytes) in [
             (ModelConfiguration.fileName, configFile), ("generation_config.json", generationFile),
             ("tokenizer.json", FillerTokenizer(vocabularySize: configuration.vocabularySize).file),
-            ("model.safetensors.index.json", indexFile),
+            (Checkpoint.indexFileName, Checkpoint.indexText(of: configuration, totalBytes: byteCount)),
         ] {
             let path = "\(folder)/\(name)"
             try attempt(path) { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
@@ -157,25 +157,6 @@ public struct RandomModel: Sendable {
 
     private var generationFile: [UInt8] {
         Array(#"{"bos_token_id": 0, "do_sample": true, "eos_token_id": 0, "temperature": 1.0}"#.utf8) + [0x0A]
-    }
-
-    private var indexFile: [UInt8] {
-        var json = JSONWriter(reserving: 1 << 16)
-        json.raw(#"{"metadata":{"total_size":"#)
-        json.integer(byteCount)
-        json.raw(#"},"weight_map":{"#)
-        var count = 0
-        for chain in 1...configuration.chainCount {
-            for name in TensorName.all(ofChain: chain, in: configuration) {
-                json.separator(before: count)
-                json.string(name.description)
-                json.raw(":")
-                json.string(TensorName.fileName(ofChain: chain, of: configuration.chainCount))
-                count += 1
-            }
-        }
-        json.raw("}}\n")
-        return json.bytes
     }
 }
 

@@ -28,7 +28,7 @@ public final class Checkpoint: Sendable {
         for file in files { file.prefetch() }
     }
 
-    static let indexFileName = "model.safetensors.index.json"
+    public static let indexFileName = "model.safetensors.index.json"
     /// Larger than the index of any model.
     private static let indexByteLimit = 100_000_000
 

@@ -71,7 +71,7 @@ public struct PackedCheckpointWriter: ~Copyable {
             try shard.write(to: path) { progress(done + $0) }
             done += shard.byteCount
         }
-        try folder.write(Checkpoint.indexFileName, index(totalBytes: done))
+        try folder.write(Checkpoint.indexFileName, Checkpoint.indexText(of: configuration, totalBytes: done))
         for name in try NewFolder.fileNames(in: source.folder) where Self.isCopied(name) {
             let file = try MappedFile(path: source.folder + "/" + name)
             defer { withExtendedLifetime(file) {} }
@@ -105,22 +105,6 @@ public struct PackedCheckpointWriter: ~Copyable {
         if [ModelConfiguration.fileName, Checkpoint.indexFileName].contains(name) { return false }
         return [".json", ".jinja", ".txt", ".model"].contains { name.hasSuffix($0) }
             || ["LICENSE", "NOTICE"].contains { name.hasPrefix($0) }
-    }
-
-    private func index(totalBytes: Int) -> [UInt8] {
-        var json = JSONWriter()
-        json.raw("{\n  \"metadata\": {\"total_size\": ")
-        json.integer(totalBytes)
-        json.raw("},\n  \"weight_map\": {")
-        for (position, name) in names.enumerated() {
-            json.separator(before: position)
-            json.raw("\n    ")
-            json.string(name.description)
-            json.raw(": ")
-            json.string(TensorName.fileName(ofChain: name.chain, of: configuration.chainCount))
-        }
-        json.raw("\n  }\n}\n")
-        return json.bytes
     }
 
     /// The original's text with the quantization as its first member, and everything else as it was.
