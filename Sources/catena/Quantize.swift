@@ -9,7 +9,8 @@ struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a copy of a model with smaller weights, which the server maps as they are.",
         discussion: """
-            Decoding reads every weight of the chains in use for every token, so fewer bytes are faster. The copy is a model folder like the original: the same files, chain by chain, with \
+            Decoding reads every weight of the chains in use for every token, so fewer bytes are faster. The copy is a \
+            model folder like the original: the same files, chain by chain, with \
             the matrices as the kernels read them, the tokenizer, and the formats in config.json. `catena serve`, \
             `generate`, `eval` and `inspect` take it as they take the original.
 

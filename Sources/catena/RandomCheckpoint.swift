@@ -1,6 +1,7 @@
 import ArgumentParser
 import Benchmarking
 import Foundation
+import Model
 import ModelIO
 import Tensor
 
@@ -17,16 +18,15 @@ enum RandomCheckpoint {
     ) throws -> Checkpoint {
         let folder = NSTemporaryDirectory() + "catena-bench-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        switch format {
-        case .f32, .bf16:
-            let model = try RandomModel(configuration, dtype: format == .f32 ? .f32 : .bf16, seed: 1)
-            try model.write(to: folder) { status.show("random weights, \($0 * 100 / model.byteCount) %") }
-        case .f16, .int8, .int4:
-            throw ValidationError(
-                "Random weights can be f32 or bf16, not \(format.rawValue). Give the folder of a model with such "
-                    + "weights: catena bench --model FOLDER"
-            )
-        }
-        return try Checkpoint(folder: folder)
+        guard format != .f16 else { throw ValidationError("Random weights can be f32, bf16, int8 or int4, not f16.") }
+        let model = try RandomModel(configuration, dtype: format == .f32 ? .f32 : .bf16, seed: 1)
+        try model.write(to: folder) { status.show("random weights, \($0 * 100 / model.byteCount) %") }
+        let checkpoint = try Checkpoint(folder: folder)
+        guard format.isInteger, let packing = PackedFormat(rawValue: format.rawValue) else { return checkpoint }
+        let packed = "\(folder)-\(packing.rawValue)"
+        defer { try? FileManager.default.removeItem(atPath: packed) }
+        status.show("quantising them")
+        try CheckpointQuantizer(checkpoint, to: packing, output: packed).run()
+        return try Checkpoint(folder: packed)
     }
 }
