@@ -7,7 +7,7 @@ import Tensor
 ///
 /// Matrices of row-major checkpoints are packed once, at loading; those of packed checkpoints are used where they are mapped.
 /// Norms are copied, to f32: they are small and read element by element.
-// proof of Sendable: constants; the mapped pages, `packed` and `norms` never change after init
+// proof of Sendable: constants; the mapped pages, `store` and `norms` never change after init
 final class ChainWeights: @unchecked Sendable {
     struct Layer {
         /// `[D]`, all chains, before attention and before the feed-forward part.

@@ -21,7 +21,8 @@ struct AttentionRun {
 extension ForwardPass {
     /// normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own.
     func mixValues(layer: Int, isLast: Bool) {
-        findRuns(isLast: isLast)
+        // All layers but the last cut the same rows.
+        if layer == 0 || isLast { findRuns(isLast: isLast) }
         // A prompt's longest contexts come last and are handed out first: what is left at the end of the fork is small.
         for part in scratch.attentionRuns.indices.reversed() {
             let cost = scratch.attentionRuns[part].cost(headSize: shape.headSize)

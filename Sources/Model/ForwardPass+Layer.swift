@@ -15,7 +15,8 @@ extension ForwardPass {
         // key[r, kvWidth], value[r, kvWidth] = W[kvWidth, D_1] . normed[r, D_1]
         let key = shape.chains, value = shape.chains + 1  // part numbers after those of the queries
         for chain in 0..<shape.chains { add(w.query[chain], part: chain, chain: chain, isLast: isLast) }
-        for (part, matrix) in [(key, w.key), (value, w.value)] { add(matrix, part: part, chain: 0, isLast: false) }
+        add(w.key, part: key, chain: 0, isLast: false)
+        add(w.value, part: value, chain: 0, isLast: false)
         split.run(on: pool) { part, outputs, rows, worker in
             let isQuery = part < key
             let target =
@@ -153,7 +154,7 @@ extension ForwardPass {
         worker: Int
     ) {
         let columns = shape.innerColumns[chain] + outputs.lowerBound..<shape.innerColumns[chain] + outputs.upperBound
-        for (matrix, result) in [(w.gate[chain], scratch.gate.pointer), (w.up[chain], scratch.up.pointer)] {
+        func product(_ matrix: WeightMatrix, into result: UnsafeMutablePointer<Float>) {
             multiply(
                 matrix,
                 chain: chain + 1,
@@ -178,6 +179,8 @@ extension ForwardPass {
             )
             prepare(scratch.gate.pointer, width: shape.inner, rows: rows, columns: columns, into: inner)
         }
+        product(w.gate[chain], into: scratch.gate.pointer)
+        product(w.up[chain], into: scratch.up.pointer)
         activate(rows.clamped(to: 0..<plan.few.rows(chain: chain + 1, last: isLast)))
         if rows.lowerBound == 0 {
             let first = plan.long.first

@@ -150,12 +150,11 @@ struct ForwardPass {
     ///
     /// - Parameter cost: of a row, in multiply-adds
     func forEachChainOfRows(isLast: Bool, cost: Int, _ body: (_ chain: Int, _ rows: Range<Int>) -> Void) {
-        let groups = [plan.few, plan.long]
-        for (part, group) in groups.enumerated() {
-            split.add(part: part, count: group.rows(chain: 1, last: isLast), cost: cost)
-        }
+        let few = 0, long = 1  // parts
+        split.add(part: few, count: plan.few.rows(chain: 1, last: isLast), cost: cost)
+        split.add(part: long, count: plan.long.rows(chain: 1, last: isLast), cost: cost)
         split.run(on: pool) { part, stretch, _, _ in
-            let group = groups[part]
+            let group = part == few ? plan.few : plan.long
             for chain in 0..<shape.chains {
                 // Rows are sorted by chain count: those of a chain are a prefix.
                 let end = min(stretch.upperBound, group.rows(chain: chain + 1, last: isLast))
