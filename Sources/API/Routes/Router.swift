@@ -49,11 +49,21 @@ extension Router: RequestHandler {
         let context = RequestContext(request.head, arrival: request.arrival)
         do {
             let route = try route(of: request.head)
-            if request.head.method == .options {
-                responder.respond(context.response(allowing: route.allow))
-            } else if route == .completions {
+            switch (route.endpoint, request.head.method) {
+            case (let endpoint, .options):
+                responder.respond(context.response(allowing: endpoint.allow))
+            case (.completions, _):
                 decode(request, context, responder)
-            } else {
+            case (.request, .patch):
+                later(context, responder) { () throws(APIError) in
+                    try self.changeRequest(route.parameter, request, context, responder)
+                }
+            case (.sessions, _), (.session, _):
+                later(context, responder) { () throws(APIError) in
+                    let json = try self.answerAboutSessions(request.head, route)
+                    responder.respond(context.response(.ok, json: json))
+                }
+            default:
                 responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
             }
         } catch {
@@ -78,10 +88,8 @@ extension Router: RequestHandler {
 extension Router {
     private func route(of head: RequestHead) throws(APIError) -> Route {
         let route = try Route.find(head)
-        if route == .completions && head.method == .post {
-            _ = try state.accepting()
-            try checkContentType(head)
-        }
+        if head.method == .post { _ = try state.accepting() }
+        if head.method == .post || head.method == .patch { try checkContentType(head) }
         return route
     }
 
@@ -104,24 +112,49 @@ extension Router {
         }
     }
 
-    /// The body of the answer to a GET.
+    /// Does what may take long, off the transport's queues.
+    private func later(
+        _ context: RequestContext,
+        _ responder: any Responder,
+        _ work: @escaping @Sendable () throws(APIError) -> Void
+    ) {
+        decoding.async { @Sendable in
+            guard !responder.isCancelled else { return }
+            do throws(APIError) {
+                try work()
+            } catch {
+                responder.respond(context.response(error))
+            }
+        }
+    }
+
+    private func answerAboutSessions(_ head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
+        if route.endpoint == .sessions { return try listSessions(head.query) }
+        return try head.method == .delete ? deleteSession(route.parameter) : describeSession(route.parameter)
+    }
+
+    /// The body of an answer that takes no time.
     private func answer(to head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
-        switch route {
+        switch route.endpoint {
         case .models:
             return try state.loadedModel().listAnswer
-        case .model(let name):
+        case .model:
             let model = try state.loadedModel()
-            guard let answer = model.answer(for: name) else { throw .unknownModel(name, served: model) }
+            guard let answer = model.answer(for: route.parameter) else {
+                throw .unknownModel(route.parameter, served: model)
+            }
             return answer
+        case .request:
+            return try cancelRequest(route.parameter)
         case .health:
             _ = try state.loadedModel()
             return Array(#"{"status":"ok"}"#.utf8)
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .server:
-            // Answered by `handle`: neither knows GET.
-            throw .wrongMethod(head.method.name, head.path, allow: route.allow)
+        case .completions, .sessions, .session, .server:
+            // Answered by `handle`.
+            throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
     }
 }

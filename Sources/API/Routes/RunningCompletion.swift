@@ -15,7 +15,7 @@ final class RunningCompletion: Sendable {
         var echo: EchoedPrompt?
     }
 
-    private enum Phase {
+    enum Phase {
         /// No byte of the answer is sent.
         case waiting
         /// The head of the stream is sent.
@@ -23,7 +23,7 @@ final class RunningCompletion: Sendable {
         case done
     }
 
-    private enum Action {
+    enum Action {
         case respond(Response)
         case start(ResponseHead)
         case write([UInt8])
@@ -32,7 +32,7 @@ final class RunningCompletion: Sendable {
         case leave
     }
 
-    private struct State {
+    struct State {
         var phase = Phase.waiting
         var choices: [Choice]
         /// Without streaming: the answers so far.
@@ -45,9 +45,9 @@ final class RunningCompletion: Sendable {
 
     private let context: RequestContext
     private let request: CompletionRequest
-    private let submissions: [Submission]
+    let submissions: [Submission]
     private let writer: CompletionWriter
-    private let service: any GenerationService
+    let service: any GenerationService
     private let responder: any Responder
     private let active: ActiveCompletions
     private let state: Mutex<State>
@@ -91,7 +91,15 @@ final class RunningCompletion: Sendable {
             // Ended while this one was on its way: the cancellation may have come before the submission.
             if isDone { service.cancel(submission.request.id) }
         }
+        active.publish(self)
     }
+
+    /// The completion's id: that of its answer.
+    var id: String { writer.id }
+
+    var requestID: String { context.requestID }
+
+    var choiceCount: Int { submissions.count }
 
     private var isDone: Bool {
         state.withLock { $0.phase == .done }
@@ -104,7 +112,8 @@ final class RunningCompletion: Sendable {
             let pieces = state.choices[index].take(events)
             let choice = state.choices[index]
             if let failure = choice.failure {
-                fail(APIError(failure), after: frames(pieces, of: index), &state)
+                let budget = submissions[index].request.budget
+                fail(APIError(failure, budget: budget), after: frames(pieces, of: index), &state)
                 return
             }
             if state.firstAdmission == nil { state.firstAdmission = choice.admission }
@@ -170,14 +179,14 @@ final class RunningCompletion: Sendable {
             state.answers[index].finish = piece.finish
         }
         guard state.choices.allSatisfy(\.isFinished) else { return }
-        let headers = context.completionHeaders(admission: state.firstAdmission)
+        let headers = context.completionHeaders(id: id, admission: state.firstAdmission)
         let body = writer.answer(state.answers, usage: usage(state))
         state.actions.append(.respond(Response(ResponseHead(.ok, headers: headers), body: body)))
         end(&state)
     }
 
     /// - Parameter frames: what a stream still has to say before.
-    private func fail(_ error: APIError, after frames: [UInt8], _ state: inout State) {
+    func fail(_ error: APIError, after frames: [UInt8], _ state: inout State) {
         cancelUnfinished(&state)
         if state.phase == .streaming {
             state.actions.append(.write(frames + CompletionWriter.errorEvent(error) + CompletionWriter.done))
@@ -190,9 +199,16 @@ final class RunningCompletion: Sendable {
     }
 
     private func cancelUnfinished(_ state: inout State) {
-        for (choice, submission) in zip(state.choices, submissions) where !choice.isFinished && !choice.hasEngineEnded {
-            state.actions.append(.cancel(submission.request.id))
-        }
+        for index in Self.unfinished(state.choices) { state.actions.append(.cancel(submissions[index].request.id)) }
+    }
+
+    /// Choices for which more is to come, by index; none once the completion is done.
+    func unfinishedChoices() -> [Int] {
+        state.withLock { $0.phase == .done ? [] : Self.unfinished($0.choices) }
+    }
+
+    private static func unfinished(_ choices: [Choice]) -> [Int] {
+        choices.indices.filter { !choices[$0].isFinished && !choices[$0].hasEngineEnded }
     }
 
     private func end(_ state: inout State) {
@@ -203,6 +219,7 @@ final class RunningCompletion: Sendable {
     private func streamHeaders(_ state: State) -> HTTPHeaders {
         var headers = context.completionHeaders(
             contentType: "text/event-stream; charset=utf-8",
+            id: id,
             admission: state.firstAdmission
         )
         headers.append("Cache-Control", "no-cache")
@@ -227,7 +244,7 @@ final class RunningCompletion: Sendable {
     // MARK: - Acting, outside the lock
 
     /// Changes the state, unless the completion is done, and does what follows from it.
-    private func perform(_ change: (inout State) -> Void) {
+    func perform(_ change: (inout State) -> Void) {
         let isFirst = state.withLock { state in
             if state.phase != .done { change(&state) }
             if state.isActing { return false }
