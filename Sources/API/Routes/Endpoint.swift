@@ -10,6 +10,7 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     case session = "/v1/sessions/{id}"
     case health = "/health"
     case readiness = "/readyz"
+    case metrics = "/metrics"
     /// `OPTIONS *`: the server as a whole (RFC 9110, 9.3.7).
     case server = "*"
 
@@ -17,7 +18,7 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     var methods: [HTTPMethod] {
         switch self {
         case .completions: [.post, .options]
-        case .models, .model, .sessions, .health, .readiness: [.get, .head, .options]
+        case .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
         case .request: [.patch, .delete, .options]
         case .session: [.get, .head, .delete, .options]
         case .server: [.options]

@@ -32,7 +32,8 @@ extension Router {
             writer: writer,
             backend: backend,
             responder: responder,
-            active: active
+            active: active,
+            metrics: metrics.requests
         )
         running.start()
     }

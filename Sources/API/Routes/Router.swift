@@ -1,6 +1,8 @@
 import Core
 import Dispatch
 import HTTP1
+import JSON
+import Metrics
 
 /// The API's entry: requests go in, answers go to their responders.
 ///
@@ -14,14 +16,17 @@ import HTTP1
 public final class Router: Sendable {
     let state: ServiceState
     let options: APIOptions
+    let metrics: ServerMetrics
     let active = ActiveCompletions()
     /// Where bodies are decoded and prompts tokenised: a megabyte of text takes tens of milliseconds, and the
     /// transport's queues serve other connections.
     let decoding = DispatchQueue(label: "catena.api.decoding", qos: .utility, attributes: .concurrent)
 
-    public init(state: ServiceState, options: APIOptions = APIOptions()) {
+    /// - Parameter metrics: what the API writes its own figures to, and what `/metrics` shows.
+    public init(state: ServiceState, options: APIOptions = APIOptions(), metrics: ServerMetrics = ServerMetrics()) {
         self.state = state
         self.options = options
+        self.metrics = metrics
     }
 
     /// Completions that are not answered yet.
@@ -63,6 +68,8 @@ extension Router: RequestHandler {
                     let json = try self.answerAboutSessions(request.head, route)
                     responder.respond(context.response(.ok, json: json))
                 }
+            case (.metrics, _):
+                responder.respond(try metricsAnswer(request.head.query, context))
             default:
                 responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
             }
@@ -103,10 +110,11 @@ extension Router {
 
     private func decode(_ request: Request, _ context: RequestContext, _ responder: any Responder) {
         decoding.async { @Sendable in
-            guard !responder.isCancelled else { return }
+            guard !responder.isCancelled else { return self.metrics.requests.count(.disconnected) }
             do throws(APIError) {
                 try self.complete(request, context, responder)
             } catch {
+                self.metrics.requests.count(error.status < 500 ? .invalid : .unavailable)
                 responder.respond(context.response(error, headers: context.completionHeaders(admission: nil)))
             }
         }
@@ -133,6 +141,20 @@ extension Router {
         return try head.method == .delete ? deleteSession(route.parameter) : describeSession(route.parameter)
     }
 
+    /// `GET /metrics`, without vLLM's names for `?aliases=false`.
+    private func metricsAnswer(_ query: String?, _ context: RequestContext) throws(APIError) -> Response {
+        let aliases: Bool
+        switch query {
+        case nil, "aliases=true": aliases = true
+        case "aliases=false": aliases = false
+        case let query?: throw .invalid("The query must be 'aliases=true' or 'aliases=false'; got \(quoted(query)).")
+        }
+        let model = state.modelIfLoaded
+        let page = metrics.page(model: model?.name, chains: model?.chains ?? 0, aliases: aliases)
+        let headers = context.headers(contentType: ServerMetrics.contentType)
+        return Response(ResponseHead(.ok, headers: headers), body: page)
+    }
+
     /// The body of an answer that takes no time.
     private func answer(to head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
         switch route.endpoint {
@@ -152,7 +174,7 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .sessions, .session, .server:
+        case .completions, .sessions, .session, .metrics, .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }

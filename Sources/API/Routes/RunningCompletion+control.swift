@@ -7,7 +7,7 @@ extension RunningCompletion {
     ///
     /// - Parameter reply: called once: where the choices stand, in the order of their index; empty when none runs any more.
     func change(_ change: RequestChange, reply: @escaping @Sendable ([ChoiceStatus]) -> Void) {
-        let running = unfinishedChoices()
+        let running = note(change)
         guard !running.isEmpty else { return reply([]) }
         let gathered = GatheredStatuses(expected: running.count, reply)
         for index in running {
@@ -23,7 +23,7 @@ extension RunningCompletion {
         var wasRunning = false
         perform { state in
             wasRunning = true
-            fail(.cancelled, after: [], &state)
+            fail(.cancelled, .cancelled, after: [], &state)
         }
         return wasRunning
     }

@@ -78,6 +78,9 @@ public final class ServiceState: Sendable {
         }
     }
 
+    /// The model; nil while loading.
+    var modelIfLoaded: ServedModel? { state.withLock { $0.backend?.model } }
+
     /// The model, also while draining.
     /// - Throws: 503 while loading.
     func loadedModel() throws(APIError) -> ServedModel {
