@@ -20,6 +20,21 @@ import Testing
         #expect(request.leader == nil)
     }
 
+    @Test func theOperatorsBudgetIsForRequestsWithoutLimits() {
+        var options = APIOptions()
+        options.defaultBudget = LatencyBudget(whole: .seconds(2))
+        let fixture = Fixture(options: options)
+        for fields in ["", #","slo":{"tpot_ms":9}"#, #","best_effort":true"#, #","latency_budget_ms":null"#] {
+            _ = fixture.complete(#""prompt":"a""# + fields)
+        }
+        let whole = LatencyBudget(whole: .seconds(2))
+        let wished = LatencyBudget(whole: .seconds(2), isBestEffort: true)
+        let own = LatencyBudget(perToken: .milliseconds(9))
+        #expect(fixture.service.submitted.map(\.budget) == [whole, own, wished, whole])
+        _ = fixture.patch(fixture.service.submitted[0].id, #""latency_budget_ms":null"#)
+        #expect(fixture.service.changes.map(\.change.budget) == [LatencyBudget.none], "a change means what it says")
+    }
+
     /// The transport's stamp and the budget's clock count differently; the distance to now is what is carried over.
     @Test func countsFromTheArrivalOfTheFirstByte() throws {
         let fixture = Fixture()

@@ -1,3 +1,4 @@
+import Foundation
 import HTTP1
 import Testing
 
@@ -22,6 +23,15 @@ import Testing
                 #expect(endpoint.prefix.map { other.rawValue.hasPrefix($0) } != true)
             }
         }
+    }
+
+    /// docs/api.md begins each endpoint's line in its table with the methods and the path.
+    @Test(arguments: Endpoint.allCases.filter { $0 != .server })
+    func isDocumented(endpoint: Endpoint) throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
+        let text = try String(contentsOf: root.appendingPathComponent("docs/api.md"), encoding: .utf8)
+        let methods = endpoint.methods.filter { $0 != .head && $0 != .options }.map(\.name)
+        #expect(text.contains("| `\(methods.joined(separator: "`, `"))` | `\(endpoint.rawValue)` |"))
     }
 
     @Test(arguments: ["/v1/models/{model}", "/v1/requests/{id}"])

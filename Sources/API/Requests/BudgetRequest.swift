@@ -30,6 +30,15 @@ struct BudgetRequest {
         )
     }
 
+    /// As ``resolve()``, with the limits of `fallback` where the request has none; best effort is the request's own.
+    func resolve(default fallback: LatencyBudget) throws(APIError) -> LatencyBudget {
+        let own = try resolve()
+        guard !own.isLimited else { return own }
+        var budget = fallback
+        budget.isBestEffort = own.isBestEffort
+        return budget
+    }
+
     /// Whether limits are only wished for; nil when the request does not say.
     func bestEffort() throws(APIError) -> Bool? {
         var said: [Said<Bool>] = []

@@ -40,7 +40,8 @@ extension CompletionRequest {
         try request.decodeAnswer(fields, options)
         try request.decodeSampling(fields)
         try request.decodeStops(fields, model, options)
-        request.budget = try BudgetRequest(headers: headers.budget, body: fields).resolve()
+        let budget = BudgetRequest(headers: headers.budget, body: fields)
+        request.budget = try budget.resolve(default: options.defaultBudget)
         request.priority = try fields.integer("priority", in: -100...100) ?? 0
         request.cacheSalt = try cacheSalt(fields)
         request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
