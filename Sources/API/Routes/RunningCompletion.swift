@@ -116,10 +116,10 @@ final class RunningCompletion: Sendable {
     fileprivate func receive(_ events: [GenerationEvent], choice index: Int) {
         let now = ContinuousClock.now
         perform { state in
-            let before = state.choices[index]
+            let before = state.choices[index].progress
             let pieces = state.choices[index].take(events)
             let choice = state.choices[index]
-            measure(events, from: before, to: choice, at: now, &state.times[index])
+            measure(events, of: choice, since: before, at: now, &state.times[index])
             if let failure = choice.failure {
                 let error = APIError(failure, budget: submissions[index].request.budget)
                 fail(error, failure.outcome, after: frames(pieces, of: index), &state)
@@ -242,20 +242,20 @@ final class RunningCompletion: Sendable {
     /// Tells the metrics what a choice has taken of a batch of events. What comes behind a stop string is not taken.
     private func measure(
         _ events: [GenerationEvent],
-        from before: Choice,
-        to after: Choice,
+        of choice: Choice,
+        since before: Choice.Progress,
         at now: ContinuousClock.Instant,
         _ times: inout ChoiceTimes
     ) {
-        if before.admission == nil, let admission = after.admission {
-            metrics.promptTokens.add(submissions[after.index].request.prompt.count)
+        if !before.isAdmitted, let admission = choice.admission {
+            metrics.promptTokens.add(submissions[choice.index].request.prompt.count)
             metrics.cachedPromptTokens.add(admission.cachedTokens)
         }
         let sizes = events.compactMap { event in
             if case .token(let token) = event { token.chains } else { nil }
         }
-        times.take(Array(sizes.prefix(after.text.tokenCount - before.text.tokenCount)), at: now, metrics)
-        if !before.isFinished, let reason = after.text.finish { times.end(reason, at: now, metrics) }
+        times.take(Array(sizes.prefix(choice.text.tokenCount - before.tokens)), at: now, metrics)
+        if !before.isFinished, let reason = choice.text.finish { times.end(reason, at: now, metrics) }
     }
 
     private func streamHeaders(_ state: State) -> HTTPHeaders {
