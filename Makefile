@@ -42,7 +42,7 @@ test-python: packages $(VENV)/ready
 	$(VENV)/bin/python -m pytest -q training/tests
 
 # Real clients (httpx, the openai package) against the real server and the bundled model, in the debug build.
-test-clients: packages swift $(VENV)/clients
+test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool
 	swift build $(SWIFT_FLAGS) --product catena
 	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd
 
@@ -77,3 +77,6 @@ $(VENV)/ready: training/requirements.txt training/make-venv.sh
 $(VENV)/clients: $(VENV)/ready Tests/EndToEnd/requirements.txt
 	$(VENV)/bin/python -m pip install -q -r Tests/EndToEnd/requirements.txt
 	@touch $@
+
+$(VENV)/bin/promtool: Tests/EndToEnd/get-promtool.sh | $(VENV)/ready
+	Tests/EndToEnd/get-promtool.sh $@

@@ -52,6 +52,10 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // MARK: Measuring itself
+        // Counters, gauges and histograms that never make anybody wait; Prometheus' text format.
+        .target(name: "Metrics", dependencies: ["Core"], swiftSettings: swiftSettings),
+
         // MARK: The engine
         // Logits to a token: one small rule each. Pure.
         .target(name: "Sampling", dependencies: ["Core"], swiftSettings: swiftSettings),
@@ -78,7 +82,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
-        .target(name: "API", dependencies: ["Core", "HTTP1", "JSON", "Tokenizer"], swiftSettings: swiftSettings),
+        .target(
+            name: "API",
+            dependencies: ["Core", "HTTP1", "JSON", "Metrics", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
 
         // MARK: Measuring
         // The machine's own limits: loops that read memory and multiply, as fast as the processor does.
@@ -103,8 +111,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "API", "Core", "Engine", "HTTP1", "KVCache", "Model", "ModelIO", "Net", "Scheduling", "ServerConfig",
-                "Tensor", "Tokenizer",
+                "API", "Core", "Engine", "HTTP1", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
+                "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -162,9 +170,10 @@ let package = Package(
         ),
         .testTarget(
             name: "APITests",
-            dependencies: ["API", "Core", "HTTP1", "JSON", "TestSupport"],
+            dependencies: ["API", "Core", "HTTP1", "JSON", "Metrics", "TestSupport"],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "MetricsTests", dependencies: ["Core", "Metrics"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ServerConfigTests",
             dependencies: ["ServerConfig", "Core"],

@@ -16,6 +16,9 @@ public struct APIError: Error, Sendable, Hashable {
     public var code: String?
     /// Seconds after which trying again makes sense: `Retry-After` and `retry-after-ms`.
     public var retryAfter: Double?
+    /// False where the same request would fail again although the status says otherwise: `x-should-retry: false`,
+    /// which OpenAI's clients follow.
+    public var isWorthRetrying: Bool
     /// The methods of `Allow`, for 405.
     public var allow: [String]
 
@@ -26,6 +29,7 @@ public struct APIError: Error, Sendable, Hashable {
         param: String? = nil,
         code: String? = nil,
         retryAfter: Double? = nil,
+        isWorthRetrying: Bool = true,
         allow: [String] = []
     ) {
         self.status = status
@@ -34,6 +38,7 @@ public struct APIError: Error, Sendable, Hashable {
         self.param = param
         self.code = code
         self.retryAfter = retryAfter
+        self.isWorthRetrying = isWorthRetrying
         self.allow = allow
     }
 
@@ -116,6 +121,44 @@ extension APIError {
         )
     }
 
+    static func unknownRequest(_ id: String) -> APIError {
+        APIError(
+            status: 404,
+            message: "No request \(quoted(id)) is running; give the id of a completion ('id' of its chunks, header "
+                + "'X-Completion-Id') or the 'X-Request-Id' it was sent with. It may have ended.",
+            type: "invalid_request_error",
+            code: "request_not_found"
+        )
+    }
+
+    static func ambiguousRequest(_ id: String, count: Int) -> APIError {
+        APIError(
+            status: 409,
+            message: "\(count) running requests have the X-Request-Id \(quoted(id)); give the completion's own id.",
+            type: "invalid_request_error",
+            code: "request_ambiguous",
+            isWorthRetrying: false
+        )
+    }
+
+    static func unknownSession(_ id: String) -> APIError {
+        APIError(
+            status: 404,
+            message: "There is no session \(quoted(id)); GET /v1/sessions lists those that are kept.",
+            type: "invalid_request_error",
+            code: "session_not_found"
+        )
+    }
+
+    /// 499, as gateways map a cancelled call: no client library tries it again.
+    static let cancelled = APIError(
+        status: 499,
+        message: "The request was cancelled by a DELETE of /v1/requests.",
+        type: "invalid_request_error",
+        code: "request_cancelled",
+        isWorthRetrying: false
+    )
+
     static let loading = APIError(
         status: 503,
         message: "The model is still loading.",
@@ -133,7 +176,8 @@ extension APIError {
     )
 
     /// What the engine's refusal means to a client.
-    init(_ failure: GenerationFailure) {
+    /// - Parameter budget: what the request asked for.
+    init(_ failure: GenerationFailure, budget: LatencyBudget = .none) {
         switch failure {
         case .overloaded(let retryAfter):
             self.init(
@@ -143,6 +187,15 @@ extension APIError {
                 code: "server_is_overloaded",
                 retryAfter: retryAfter
             )
+        case .unattainable(let limit, let minimum):
+            self.init(
+                status: 503,
+                message: Self.unattainable(limit, minimum: minimum, asked: budget[limit]),
+                type: "server_error",
+                param: limit.field,
+                code: "deadline_unattainable",
+                isWorthRetrying: false
+            )
         case .shuttingDown:
             self = .shuttingDown
         case .tooLarge(let neededTokens, let poolTokens):
@@ -151,6 +204,49 @@ extension APIError {
                     + "\(poolTokens). Shorten the prompt or lower max_tokens.",
                 code: "context_length_exceeded"
             )
+        }
+    }
+}
+
+extension APIError {
+    private static func unattainable(_ limit: BudgetLimit, minimum: Duration, asked: Duration?) -> String {
+        let budget = asked.map { "\(text($0)) ms" } ?? "less"
+        return
+            "The budget cannot be met: \(limit.meaning) takes at least \(text(minimum)) ms with one chain on an idle "
+            + "server, and '\(limit.field)' is \(budget). Raise it, or ask for best effort ('best_effort': true)."
+    }
+
+    /// Milliseconds, rounded up to a tenth: a budget of this size is not refused again.
+    private static func text(_ duration: Duration) -> String {
+        BudgetRequest.text((duration / .milliseconds(1) * 10).rounded(.up) / 10)
+    }
+}
+
+extension LatencyBudget {
+    fileprivate subscript(limit: BudgetLimit) -> Duration? {
+        switch limit {
+        case .whole: whole
+        case .firstToken: firstToken
+        case .perToken: perToken
+        }
+    }
+}
+
+extension BudgetLimit {
+    /// The field of a request that sets it.
+    fileprivate var field: String {
+        switch self {
+        case .whole: "latency_budget_ms"
+        case .firstToken: "slo.ttft_ms"
+        case .perToken: "slo.tpot_ms"
+        }
+    }
+
+    fileprivate var meaning: String {
+        switch self {
+        case .whole: "this answer"
+        case .firstToken: "its first token"
+        case .perToken: "each of its tokens"
         }
     }
 }

@@ -6,6 +6,8 @@ public struct APIOptions: Sendable, Hashable {
     public var acceptAnyModel = false
     /// For requests that say nothing about chains.
     public var defaultChains = ChainSelection.auto
+    /// For requests that set no limit.
+    public var defaultBudget = LatencyBudget.none
     /// How long a stream may be silent before a `: ping` comment keeps proxies from closing it.
     public var pingInterval: Duration = .seconds(15)
     /// The most `n` of one request.

@@ -31,6 +31,10 @@ public enum ChainReason: String, Sendable, Hashable {
     case requested
     /// The client gave a range or nothing, and there was room for the most chains allowed.
     case unconstrained
+    /// Fewer than allowed, so that this request keeps its own latency budget.
+    case budget
+    /// Fewer than allowed, so that other requests keep theirs, or get a place at all.
+    case load
 }
 
 /// One generated token.
@@ -76,14 +80,24 @@ public enum FinishReason: String, Sendable, Hashable {
     case stop
     /// `maxTokens` were generated, or the context is full.
     case length
+    /// The latency budget for the whole answer was used up. To OpenAI's clients a `length`.
+    case deadline
 }
 
 /// Why a request ended without an answer.
 public enum GenerationFailure: Error, Sendable, Hashable {
-    /// The queue is full; `retryAfter` is the expected wait in seconds.
+    /// The queue is full, or the queue ahead leaves no time to meet the request's budget; `retryAfter` is the expected
+    /// wait in seconds.
     case overloaded(retryAfter: Double)
+    /// Even the smallest size on an idle server would miss the budget; it would need `minimum`.
+    case unattainable(limit: BudgetLimit, minimum: Duration)
     /// The server is going down and takes no more work.
     case shuttingDown
     /// The request can never be run: prompt and answer need more KV than the whole pool has.
     case tooLarge(neededTokens: Int, poolTokens: Int)
+}
+
+/// Which limit of a latency budget is meant.
+public enum BudgetLimit: String, Sendable, Hashable {
+    case whole, firstToken, perToken
 }

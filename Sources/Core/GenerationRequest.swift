@@ -16,6 +16,17 @@ public struct GenerationRequest: Sendable {
     public var promptLogprobs: Bool
     /// The session whose KV this request continues and whose KV its answer becomes.
     public var sessionID: String?
+    /// When the request came in; budgets count from here.
+    public var arrival: ContinuousClock.Instant
+    public var budget: LatencyBudget
+    /// Requests of a higher priority get their place first.
+    public var priority: Int
+    /// Who asks: clients share the machine evenly, whatever each of them sends.
+    public var client: String
+    /// Requests share cached prefixes only with those of the same salt, so that none can probe another's prompts.
+    public var cacheSalt: String?
+    /// The request with the same prompt that this one shares the prompt's KV with: the first of `n` samples.
+    public var leader: RequestID?
 
     public init(
         id: RequestID,
@@ -26,7 +37,13 @@ public struct GenerationRequest: Sendable {
         endTokens: Set<TokenID> = [],
         logprobs: Int? = nil,
         promptLogprobs: Bool = false,
-        sessionID: String? = nil
+        sessionID: String? = nil,
+        arrival: ContinuousClock.Instant = .now,
+        budget: LatencyBudget = .none,
+        priority: Int = 0,
+        client: String = "",
+        cacheSalt: String? = nil,
+        leader: RequestID? = nil
     ) {
         self.id = id
         self.prompt = prompt
@@ -37,5 +54,11 @@ public struct GenerationRequest: Sendable {
         self.logprobs = logprobs
         self.promptLogprobs = promptLogprobs
         self.sessionID = sessionID
+        self.arrival = arrival
+        self.budget = budget
+        self.priority = priority
+        self.client = client
+        self.cacheSalt = cacheSalt
+        self.leader = leader
     }
 }

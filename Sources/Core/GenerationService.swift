@@ -7,9 +7,23 @@ public protocol GenerationService: Sendable {
     /// unknown ids are ignored, because a request may end while its cancellation is on the way.
     func cancel(_ id: RequestID)
 
+    /// Changes a request from its next token on.
+    ///
+    /// - Parameter reply: called once, on the outbox queue: where the request stands, with the change applied; nil when there
+    ///   is no such request any more.
+    func change(_ id: RequestID, to change: RequestChange, reply: @escaping @Sendable (RequestStatus?) -> Void)
+
     /// The tokens of a session, in order: the last prompt and what was generated. Most of them have their KV; a request
     /// that was cut short leaves fewer. Empty for an unknown session.
+    ///
+    /// May read the session's snapshot from a slower tier: to be called where blocking is allowed.
     func sessionTokens(_ id: String) -> [TokenID]
+
+    /// Every session that is kept, in any tier, by name. May block like ``sessionTokens(_:)``.
+    func sessions() -> [SessionSummary]
+
+    /// Forgets a session in all tiers; requests of it that run go on. May block. False: there was none.
+    func deleteSession(_ id: String) -> Bool
 }
 
 /// Takes the events of one request.

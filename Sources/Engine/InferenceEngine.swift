@@ -69,9 +69,21 @@ public final class InferenceEngine: GenerationService {
         _ = inbox.post(.cancel(id))  // an engine that has ended runs nothing to cancel
     }
 
+    public func change(
+        _ id: RequestID,
+        to change: RequestChange,
+        reply: @escaping @Sendable (RequestStatus?) -> Void
+    ) {
+        outbox.async { reply(nil) }
+    }
+
     public func sessionTokens(_ id: String) -> [TokenID] {
         directory[id]
     }
+
+    public func sessions() -> [SessionSummary] { [] }
+
+    public func deleteSession(_ id: String) -> Bool { false }
 
     /// Takes no new requests (`shuttingDown`), finishes those it has, then ends.
     public func drain() {

@@ -6,6 +6,7 @@ import Foundation
 import HTTP1
 import KVCache
 import Logging
+import Metrics
 import Model
 import ModelIO
 import Net
@@ -24,6 +25,7 @@ public final class CatenaServer: Sendable {
     private let configuration: ServerConfiguration
     private let log: Logger
     private let state = ServiceState()
+    private let metrics = ServerMetrics()
     private let router: Router
     private let http: HTTPServer
     private let engine = Mutex<InferenceEngine?>(nil)
@@ -35,7 +37,7 @@ public final class CatenaServer: Sendable {
     public init(configuration: ServerConfiguration, log: Logger) {
         self.configuration = configuration
         self.log = log
-        let router = Router(state: state, options: APIOptions(configuration))
+        let router = Router(state: state, options: APIOptions(configuration), metrics: metrics)
         self.router = router
         http = HTTPServer(configuration: NetConfiguration(configuration.http), handler: router, log: log)
         ticks = DispatchSource.makeTimerSource(queue: clock)
@@ -55,7 +57,7 @@ public final class CatenaServer: Sendable {
         if let path = configuration.server.unixSocket { addresses.append(try http.listen(on: .unix(path: path))) }
         for address in addresses { log.info("listening on \(address)") }
         let start = ContinuousClock.now
-        let loaded = try LoadedModel(configuration)
+        let loaded = try LoadedModel(configuration, metrics: metrics.engine)
         log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
         engine.withLock { $0 = loaded.engine }
         state.becomeReady(

@@ -4,6 +4,7 @@ import Dispatch
 import Engine
 import Foundation
 import KVCache
+import Metrics
 import Model
 import ModelIO
 import Scheduling
@@ -20,7 +21,7 @@ struct LoadedModel: Sendable {
     let summary: String
 
     /// Opens the folder and starts the engine.
-    init(_ configuration: ServerConfiguration) throws {
+    init(_ configuration: ServerConfiguration, metrics: EngineMetrics) throws {
         let folder = configuration.model.path
         let checkpoint = try Checkpoint(folder: folder, chains: configuration.model.maxChains)
         tokenizer = try BPETokenizer(path: folder + "/" + BPETokenizer.fileName)
@@ -33,6 +34,8 @@ struct LoadedModel: Sendable {
         }
         let runtime = try Self.makeRuntime(checkpoint, configuration)
         let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
+        metrics.blocks.set(limits.poolBlocks)
+        metrics.blockTokens.set(limits.blockTokens)
         served = ServedModel(checkpoint, tokenizer: tokenizer, settings: configuration.model)
         summary =
             "model \(served.name): \(checkpoint.chainCount) chains, "

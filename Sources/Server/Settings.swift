@@ -1,4 +1,5 @@
 import API
+import Core
 import HTTP1
 import Net
 import ServerConfig
@@ -41,6 +42,7 @@ extension APIOptions {
         self.init()
         acceptAnyModel = configuration.model.acceptAnyModel
         defaultChains = configuration.model.defaultChains
+        defaultBudget = LatencyBudget(whole: configuration.model.defaultBudget)
         pingInterval = configuration.streaming.pingInterval
         maximumN = configuration.limits.n
         maximumPrompts = configuration.limits.prompts

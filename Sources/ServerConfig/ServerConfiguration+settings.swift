@@ -34,6 +34,7 @@ extension ServerConfiguration {
         Setting("model.path", \.model.path, .text("the path of a folder")),
         Setting("model.name", \.model.name, .optional(.text("a name"), none: "null")),
         Setting("model.default_chains", \.model.defaultChains, .chains),
+        Setting("model.default_budget", \.model.defaultBudget, .optional(.duration(anyTime), none: "null")),
         Setting("model.max_chains", \.model.maxChains, .optional(.integer(1...64), none: "null")),
         Setting("model.accept_any_model", \.model.acceptAnyModel, .bool),
 

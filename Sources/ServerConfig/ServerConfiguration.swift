@@ -106,6 +106,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var name: String?
         /// The chains of requests that say nothing about them: a count, a range or `auto`.
         public var defaultChains = ChainSelection.auto
+        /// The latency budget of requests that set no limit themselves: the whole answer within this time. Nil: none.
+        public var defaultBudget: Duration?
         /// Loads only this many chains, from the first on. Nil: all.
         public var maxChains: Int?
         /// Answers any model name instead of 404 for unknown ones.

@@ -77,6 +77,19 @@ import Testing
         #expect(choice.chainTokens == [1, 2, 0, 1])
     }
 
+    /// Two tokens make one character: it has the size of the one that completed it, but each entry stands in a piece of
+    /// its own token's size.
+    @Test func aTokenWithoutTextKeepsItsEntryApart() {
+        for (logprobs, chains, texts) in [(nil, [4], ["é"]), (0, [1, 4], ["", "é"])] as [(Int?, [Int], [String])] {
+            var choice = choice(logprobs: logprobs)
+            #expect(choice.take(token(0xC3, chains: 1)).isEmpty)
+            let pieces = choice.take(token(0xA9, chains: 4))
+            #expect(text(pieces) == texts)
+            #expect(pieces.map(\.chains) == chains)
+            #expect(pieces.map(\.entries.count) == (logprobs == nil ? [0] : [1, 1]))
+        }
+    }
+
     /// "stop" is one token; of its text "sto" comes out first, with "p" held back.
     @Test func keepsTheChainCountOfAPartlyReleasedToken() {
         var choice = choice(stops: ["pq"])

@@ -89,8 +89,24 @@ import Testing
         Good(
             #""presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1,"typical_p":1.0,"min_tokens":0"#
         ) { _ in },
-        Good(#""logit_bias":{},"priority":0,"cache_salt":null,"latency_budget_ms":null,"slo":null,"suffix":null"#) {
-            _ in
+        Good(#""logit_bias":{},"suffix":null"#) { _ in },
+        Good(#""priority":0,"cache_salt":null,"latency_budget_ms":null,"slo":null,"best_effort":null"#) { _ in },
+        Good(#""priority":-100,"cache_salt":"tenant é""#) {
+            $0.priority = -100
+            $0.cacheSalt = "tenant é"
+        },
+        Good(#""priority":100.0,"cache_salt":"""#) { $0.priority = 100 },
+        Good(#""latency_budget_ms":800,"slo":{"ttft_ms":12.5,"tpot_ms":1,"more":0},"best_effort":true"#) {
+            $0.budget = LatencyBudget(
+                whole: .milliseconds(800),
+                firstToken: .microseconds(12_500),
+                perToken: .milliseconds(1),
+                isBestEffort: true
+            )
+        },
+        Good(#""latency_budget_ms":100,"chains":2"#) {
+            $0.budget.whole = .milliseconds(100)
+            $0.chains = .fixed(2)
         },
     ])
     func accepts(good: Good) throws {
@@ -195,6 +211,13 @@ import Testing
             "A session continues one answer: it takes one prompt and n = 1; this request asks for 2 answers.",
             "session_id"
         ),
+        (#""priority":101"#, "'priority' must be an integer from -100 to 100; got the number 101.", "priority"),
+        (#""priority":0.5"#, "'priority' must be an integer from -100 to 100; got the number 0.5.", "priority"),
+        (#""cache_salt":7"#, "'cache_salt' must be a string; got the number 7.", "cache_salt"),
+        (
+            #""cache_salt":"\#(String(repeating: "é", count: 129))""#,
+            "'cache_salt' must be a string of at most 256 bytes; got 258 bytes.", "cache_salt"
+        ),
         (#""presence_penalty":"x""#, "'presence_penalty' must be a number; got the string \"x\".", "presence_penalty"),
         (#""logit_bias":[]"#, "'logit_bias' must be an object; got an empty list.", "logit_bias"),
     ])
@@ -205,10 +228,8 @@ import Testing
     @Test(arguments: [
         ("presence_penalty", "0.5", "0", "the number 0.5"), ("frequency_penalty", "-1", "0", "the number -1"),
         ("repetition_penalty", "1.1", "1", "the number 1.1"), ("typical_p", "0.9", "1", "the number 0.9"),
-        ("min_tokens", "3", "0", "the number 3"), ("priority", "1", "0", "the number 1"),
+        ("min_tokens", "3", "0", "the number 3"),
         ("logit_bias", #"{"5":1}"#, "{}", "an object"), ("suffix", #""x""#, "null", "the string \"x\""),
-        ("cache_salt", #""x""#, "null", "the string \"x\""), ("latency_budget_ms", "800", "null", "the number 800"),
-        ("slo", #"{"ttft_ms":1}"#, "null", "an object"),
     ])
     func refusesWhatALaterVersionWillKnow(field: String, value: String, neutral: String, found: String) {
         let message =

@@ -15,6 +15,11 @@ import Testing
             (.get, "/v1/completions", 405, "method_not_supported"),
             (.head, "/v1/completions", 405, "method_not_supported"),
             (.delete, "/v1/models", 405, "method_not_supported"), (.trace, "/health", 405, "method_not_supported"),
+            (.get, "/v1/requests", 404, "unknown_url"), (.patch, "/v1/requests/", 404, "unknown_url"),
+            (.get, "/v1/requests/x", 405, "method_not_supported"),
+            (.post, "/v1/requests/x", 405, "method_not_supported"),
+            (.delete, "/v1/sessions", 405, "method_not_supported"),
+            (.patch, "/v1/sessions/x", 405, "method_not_supported"),
             (.get, "/v1/models/gpt-4", 404, "model_not_found"), (.get, "/v1/models/catena:5", 404, "model_not_found"),
             (.get, "/v1/models/catena:0", 404, "model_not_found"),
             (.get, "/v1/models/catena:01", 404, "model_not_found"),
@@ -45,8 +50,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("*", "GET, HEAD, POST, OPTIONS"), ("/v1/completions", "POST, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"),
-        ("/v1/models/x", "GET, HEAD, OPTIONS"),
+        ("*", "GET, HEAD, POST, PATCH, DELETE, OPTIONS"), ("/v1/completions", "POST, OPTIONS"),
+        ("/health", "GET, HEAD, OPTIONS"), ("/v1/models/x", "GET, HEAD, OPTIONS"),
+        ("/v1/requests/x", "PATCH, DELETE, OPTIONS"), ("/v1/sessions", "GET, HEAD, OPTIONS"),
+        ("/v1/sessions/x", "GET, HEAD, DELETE, OPTIONS"),
     ])
     func options(path: String, allow: String) {
         let responder = Fixture(model: nil).send(.options, path)

@@ -32,6 +32,17 @@ struct Choice: Sendable {
 
     var isFinished: Bool { text.finish != nil }
 
+    /// How far it is. Not the choice itself, whose copy would have the next event copy its buffers.
+    struct Progress: Sendable, Hashable {
+        var isAdmitted: Bool
+        var tokens: Int
+        var isFinished: Bool
+    }
+
+    var progress: Progress {
+        Progress(isAdmitted: admission != nil, tokens: text.tokenCount, isFinished: isFinished)
+    }
+
     /// The pieces that a batch of events makes final; the last one of the choice has its `finish`, if it does not fail.
     mutating func take(_ events: [GenerationEvent]) -> [AnswerPiece] {
         var pieces: [AnswerPiece] = []

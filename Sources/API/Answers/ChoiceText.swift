@@ -101,7 +101,8 @@ struct ChoiceText: Sendable {
             let mark = marks[begun]
             marks[begun].entry = nil
             begun += 1
-            if pieces.last.map({ $0.chains == mark.chains || $0.text.isEmpty }) != true {
+            // A token without text of its own goes with the next one, unless it has an entry to show its size with.
+            if pieces.last.map({ $0.chains == mark.chains || $0.text.isEmpty && $0.entries.isEmpty }) != true {
                 pieces.append(AnswerPiece())
             }
             let piece = pieces.count - 1

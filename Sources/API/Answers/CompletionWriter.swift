@@ -80,11 +80,23 @@ struct CompletionWriter: Sendable {
         json.raw(",\"logprobs\":")
         if hasLogprobs { json.logprobs(piece.entries) } else { json.raw("null") }
         json.raw(",\"finish_reason\":")
-        json.string(piece.finish?.rawValue)
+        json.string(piece.finish?.openAIName)
+        // Only where it says more than `finish_reason`: every byte of a chunk is sent once a token.
+        if piece.finish == .deadline { json.raw(",\"stop_reason\":\"deadline\"") }
         if let chains = piece.chains {
             json.raw(",\"chains\":")
             json.integer(chains)
         }
         json.raw("}")
+    }
+}
+
+extension FinishReason {
+    /// The word that OpenAI's clients know: they check it against a closed list.
+    fileprivate var openAIName: String {
+        switch self {
+        case .stop: "stop"
+        case .length, .deadline: "length"
+        }
     }
 }

@@ -13,6 +13,9 @@ struct ChainsRequest {
     /// The count behind the colon of the model's name.
     var suffix: Int?
 
+    /// Whether none of the places says anything.
+    var isEmpty: Bool { header.isEmpty && body == nil && suffix == nil }
+
     /// - Parameter available: chains of the model.
     func resolve(available: Int, default fallback: ChainSelection) throws(APIError) -> ChainSelection {
         let fromHeader = try headerSelection(available: available)

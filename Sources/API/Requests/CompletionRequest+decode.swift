@@ -1,4 +1,5 @@
 import Core
+import HTTP1
 import JSON
 
 /// What a completion's headers say beside its body.
@@ -7,6 +8,15 @@ struct CompletionHeaders: Sendable, Hashable {
     var chains: [String] = []
     /// The values of `X-Session-Id`.
     var sessionID: [String] = []
+    var budget = BudgetHeaders()
+
+    init() {}
+
+    init(_ headers: HTTPHeaders) {
+        chains = headers.values("x-chains")
+        sessionID = headers.values("x-session-id")
+        budget = BudgetHeaders(headers)
+    }
 }
 
 extension CompletionRequest {
@@ -30,6 +40,10 @@ extension CompletionRequest {
         try request.decodeAnswer(fields, options)
         try request.decodeSampling(fields)
         try request.decodeStops(fields, model, options)
+        let budget = BudgetRequest(headers: headers.budget, body: fields)
+        request.budget = try budget.resolve(default: options.defaultBudget)
+        request.priority = try fields.integer("priority", in: -100...100) ?? 0
+        request.cacheSalt = try cacheSalt(fields)
         request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
         if request.sessionID != nil && request.choiceCount > 1 {
             throw .invalid(
@@ -50,6 +64,20 @@ extension CompletionRequest {
         let (chains, isOurs) = model.suffix(of: name)
         guard isOurs || options.acceptAnyModel else { throw .unknownModel(name, served: model) }
         return (name, chains)
+    }
+
+    private static let longestSalt = 256
+
+    /// An empty one is none.
+    private static func cacheSalt(_ fields: RequestFields) throws(APIError) -> String? {
+        guard let salt = try fields.string("cache_salt"), !salt.isEmpty else { return nil }
+        guard salt.utf8.count <= longestSalt else {
+            throw .invalid(
+                "'cache_salt' must be a string of at most \(longestSalt) bytes; got \(salt.utf8.count) bytes.",
+                param: "cache_salt"
+            )
+        }
+        return salt
     }
 
     /// How much to answer, and in which form.
@@ -234,7 +262,7 @@ extension CompletionRequest {
     private static func refuseUnsupported(_ fields: RequestFields) throws(APIError) {
         for (name, neutral) in [
             ("presence_penalty", 0), ("frequency_penalty", 0), ("repetition_penalty", 1), ("typical_p", 1),
-            ("min_tokens", 0), ("priority", 0),
+            ("min_tokens", 0),
         ] {
             guard let value = fields[name] else { continue }
             guard let number = value.double else { throw RequestFields.wrong(name, "a number", value) }
@@ -244,12 +272,8 @@ extension CompletionRequest {
             guard case .object(let members) = value else { throw RequestFields.wrong("logit_bias", "an object", value) }
             guard members.isEmpty else { throw .unsupported("logit_bias", value, neutral: "{}") }
         }
-        for name in ["suffix", "cache_salt"] {
-            guard let text = try fields.string(name) else { continue }
-            guard text.isEmpty else { throw .unsupported(name, .string(text), neutral: "null") }
-        }
-        for name in ["latency_budget_ms", "slo"] {
-            if let value = fields[name] { throw .unsupported(name, value, neutral: "null") }
+        if let text = try fields.string("suffix"), !text.isEmpty {
+            throw .unsupported("suffix", .string(text), neutral: "null")
         }
     }
 }

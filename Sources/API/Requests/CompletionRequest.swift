@@ -37,6 +37,11 @@ public struct CompletionRequest: Sendable, Hashable {
     public var ignoreEndTokens = false
     public var chains: ChainSelection
     public var sessionID: String?
+    public var budget = LatencyBudget.none
+    /// Higher ones get their place first.
+    public var priority = 0
+    /// Prefixes are shared only with requests of the same salt; nil is a salt of its own.
+    public var cacheSalt: String?
 
     /// Answers in all.
     var choiceCount: Int { prompts.count * n }

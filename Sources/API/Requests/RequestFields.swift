@@ -32,6 +32,9 @@ struct RequestFields {
         members[name].flatMap { $0.isNull ? nil : $0 }
     }
 
+    /// Whether the object has the field, be it null.
+    func names(_ name: String) -> Bool { members[name] != nil }
+
     func bool(_ name: String) throws(APIError) -> Bool? {
         guard let value = self[name] else { return nil }
         guard case .bool(let bool) = value else { throw Self.wrong(name, "true or false", value) }

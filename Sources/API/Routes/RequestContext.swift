@@ -16,6 +16,13 @@ struct RequestContext: Sendable {
         requestID = own ?? "req-" + RandomName.make()
     }
 
+    /// The arrival on the clock of budgets. That one counts the time of a sleeping machine too (CLOCK_BOOTTIME on Linux),
+    /// so only the distance to now can be carried over.
+    var arrived: ContinuousClock.Instant {
+        let now = Self.now
+        return .now - .nanoseconds(now - min(arrival, now))
+    }
+
     /// Nanoseconds of CLOCK_MONOTONIC, which is what Dispatch counts in on Linux.
     private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
@@ -25,11 +32,18 @@ struct RequestContext: Sendable {
     }
 
     /// Headers of an answer that the model took part in.
-    /// - Parameter admission: of the first answer; nil for a request that was refused.
-    func completionHeaders(contentType: String = "application/json", admission: Admission?) -> HTTPHeaders {
+    /// - Parameters:
+    ///   - id: the completion's; nil for a request that was refused.
+    ///   - admission: of the first answer; nil for a request that was refused.
+    func completionHeaders(
+        contentType: String = "application/json",
+        id: String? = nil,
+        admission: Admission?
+    ) -> HTTPHeaders {
         var headers = headers(contentType: contentType)
         let now = Self.now
         headers.append("openai-processing-ms", String((now - min(arrival, now)) / 1_000_000))
+        if let id { headers.append("X-Completion-Id", id) }
         if let admission {
             headers.append("X-Chains", String(admission.chains))
             headers.append("X-Chains-Reason", admission.reason.rawValue)
@@ -57,6 +71,7 @@ struct RequestContext: Sendable {
             headers.append("Retry-After", String(delay.seconds))
             headers.append("retry-after-ms", String(delay.milliseconds))
         }
+        if !error.isWorthRetrying { headers.append("x-should-retry", "false") }
         if !error.allow.isEmpty { headers.append("Allow", error.allow.joined(separator: ", ")) }
         return Response(ResponseHead(HTTPStatus(error.status), headers: headers), body: error.body)
     }

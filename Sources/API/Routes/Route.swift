@@ -1,52 +1,36 @@
 import HTTP1
 
-/// What a path stands for, and the methods it knows.
-enum Route: Sendable, Hashable {
-    case completions
-    case models
-    case model(String)
-    case health
-    case readiness
-    /// `OPTIONS *`: the server as a whole (RFC 9110, 9.3.7).
-    case server
+/// What a request's path stands for: an endpoint, and the parameter that ends its path.
+struct Route: Sendable, Hashable {
+    var endpoint: Endpoint
+    /// Decoded; never empty where the endpoint has one, empty where it has none.
+    var parameter = ""
 
     /// - Returns: nil for a path that stands for nothing.
     init?(_ target: RequestTarget) {
-        switch target.path {
-        case "/v1/completions": self = .completions
-        case "/v1/models": self = .models
-        case "/health": self = .health
-        case "/readyz": self = .readiness
-        case "*" where target.form == .asterisk: self = .server
-        case let path:
-            let prefix = "/v1/models/"
-            guard path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count,
-                let id = Self.percentDecoded(path.dropFirst(prefix.count))
-            else { return nil }
-            self = .model(id)
+        let path = target.path
+        if let endpoint = Endpoint(rawValue: path), endpoint.prefix == nil {
+            guard endpoint != .server || target.form == .asterisk else { return nil }
+            self.endpoint = endpoint
+            return
         }
-    }
-
-    /// In the order of `Allow`.
-    var methods: [HTTPMethod] {
-        switch self {
-        case .completions: [.post, .options]
-        case .models, .model, .health, .readiness: [.get, .head, .options]
-        case .server: [.options]
+        for endpoint in Endpoint.allCases {
+            guard let prefix = endpoint.prefix, path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count else {
+                continue
+            }
+            guard let parameter = Self.percentDecoded(path.dropFirst(prefix.count)) else { return nil }
+            self.endpoint = endpoint
+            self.parameter = parameter
+            return
         }
-    }
-
-    /// The methods as `Allow` lists them; those of all paths for the server as a whole.
-    var allow: [String] {
-        let methods: [HTTPMethod] = self == .server ? [.get, .head, .post, .options] : methods
-        return methods.map(\.name)
+        return nil
     }
 
     /// - Throws: 404 or 405.
     static func find(_ head: RequestHead) throws(APIError) -> Route {
         guard let route = Route(head.target) else { throw .unknownPath(head.method.name, head.path) }
-        guard route.methods.contains(head.method) else {
-            throw .wrongMethod(head.method.name, head.path, allow: route.allow)
+        guard route.endpoint.methods.contains(head.method) else {
+            throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
         return route
     }

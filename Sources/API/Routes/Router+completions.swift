@@ -10,13 +10,9 @@ extension Router {
         _ responder: any Responder
     ) throws(APIError) {
         let backend = try state.accepting()
-        let headers = CompletionHeaders(
-            chains: request.head.headers.values("x-chains"),
-            sessionID: request.head.headers.values("x-session-id")
-        )
         let completion = try CompletionRequest.decode(
             body: request.body,
-            headers: headers,
+            headers: CompletionHeaders(request.head.headers),
             model: backend.model,
             options: options
         )
@@ -32,11 +28,12 @@ extension Router {
         let running = RunningCompletion(
             context: context,
             request: completion,
-            submissions: try submissions(for: completion, id: id, backend: backend),
+            submissions: try submissions(for: completion, id: id, arrival: context.arrived, backend: backend),
             writer: writer,
             backend: backend,
             responder: responder,
-            active: active
+            active: active,
+            metrics: metrics.requests
         )
         running.start()
     }
@@ -45,6 +42,7 @@ extension Router {
     private func submissions(
         for request: CompletionRequest,
         id: String,
+        arrival: ContinuousClock.Instant,
         backend: ServiceState.Backend
     ) throws(APIError) -> [RunningCompletion.Submission] {
         let encoder = PromptEncoder(codec: backend.codec, model: backend.model)
@@ -55,6 +53,7 @@ extension Router {
             let tokens = try encoder.tokens(of: prompt, session: session, maxTokens: request.maxTokens)
             let echo = request.echo ? EchoedPrompt(prompt: prompt, tokens: tokens, codec: backend.codec) : nil
             let seed = request.seed ?? UInt64.random(in: .min ... .max)
+            let first = submissions.count
             for number in 0..<request.n {
                 let generation = GenerationRequest(
                     id: request.choiceCount == 1 ? id : "\(id)-\(submissions.count)",
@@ -65,7 +64,12 @@ extension Router {
                     endTokens: endTokens.union(request.stopTokens),
                     logprobs: request.logprobs,
                     promptLogprobs: request.echo && request.logprobs != nil,
-                    sessionID: request.sessionID
+                    sessionID: request.sessionID,
+                    arrival: arrival,
+                    budget: request.budget,
+                    priority: request.priority,
+                    cacheSalt: request.cacheSalt,
+                    leader: number == 0 ? nil : submissions[first].request.id
                 )
                 submissions.append(RunningCompletion.Submission(request: generation, echo: echo))
             }

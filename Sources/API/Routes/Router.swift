@@ -1,6 +1,8 @@
 import Core
 import Dispatch
 import HTTP1
+import JSON
+import Metrics
 
 /// The API's entry: requests go in, answers go to their responders.
 ///
@@ -14,14 +16,17 @@ import HTTP1
 public final class Router: Sendable {
     let state: ServiceState
     let options: APIOptions
+    let metrics: ServerMetrics
     let active = ActiveCompletions()
     /// Where bodies are decoded and prompts tokenised: a megabyte of text takes tens of milliseconds, and the
     /// transport's queues serve other connections.
     let decoding = DispatchQueue(label: "catena.api.decoding", qos: .utility, attributes: .concurrent)
 
-    public init(state: ServiceState, options: APIOptions = APIOptions()) {
+    /// - Parameter metrics: what the API writes its own figures to, and what `/metrics` shows.
+    public init(state: ServiceState, options: APIOptions = APIOptions(), metrics: ServerMetrics = ServerMetrics()) {
         self.state = state
         self.options = options
+        self.metrics = metrics
     }
 
     /// Completions that are not answered yet.
@@ -49,11 +54,23 @@ extension Router: RequestHandler {
         let context = RequestContext(request.head, arrival: request.arrival)
         do {
             let route = try route(of: request.head)
-            if request.head.method == .options {
-                responder.respond(context.response(allowing: route.allow))
-            } else if route == .completions {
+            switch (route.endpoint, request.head.method) {
+            case (let endpoint, .options):
+                responder.respond(context.response(allowing: endpoint.allow))
+            case (.completions, _):
                 decode(request, context, responder)
-            } else {
+            case (.request, .patch):
+                later(context, responder) { () throws(APIError) in
+                    try self.changeRequest(route.parameter, request, context, responder)
+                }
+            case (.sessions, _), (.session, _):
+                later(context, responder) { () throws(APIError) in
+                    let json = try self.answerAboutSessions(request.head, route)
+                    responder.respond(context.response(.ok, json: json))
+                }
+            case (.metrics, _):
+                responder.respond(try metricsAnswer(request.head.query, context))
+            default:
                 responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
             }
         } catch {
@@ -78,10 +95,8 @@ extension Router: RequestHandler {
 extension Router {
     private func route(of head: RequestHead) throws(APIError) -> Route {
         let route = try Route.find(head)
-        if route == .completions && head.method == .post {
-            _ = try state.accepting()
-            try checkContentType(head)
-        }
+        if head.method == .post { _ = try state.accepting() }
+        if head.method == .post || head.method == .patch { try checkContentType(head) }
         return route
     }
 
@@ -95,33 +110,73 @@ extension Router {
 
     private func decode(_ request: Request, _ context: RequestContext, _ responder: any Responder) {
         decoding.async { @Sendable in
-            guard !responder.isCancelled else { return }
+            guard !responder.isCancelled else { return self.metrics.requests.count(.disconnected) }
             do throws(APIError) {
                 try self.complete(request, context, responder)
             } catch {
+                self.metrics.requests.count(error.status < 500 ? .invalid : .unavailable)
                 responder.respond(context.response(error, headers: context.completionHeaders(admission: nil)))
             }
         }
     }
 
-    /// The body of the answer to a GET.
+    /// Does what may take long, off the transport's queues.
+    private func later(
+        _ context: RequestContext,
+        _ responder: any Responder,
+        _ work: @escaping @Sendable () throws(APIError) -> Void
+    ) {
+        decoding.async { @Sendable in
+            guard !responder.isCancelled else { return }
+            do throws(APIError) {
+                try work()
+            } catch {
+                responder.respond(context.response(error))
+            }
+        }
+    }
+
+    private func answerAboutSessions(_ head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
+        if route.endpoint == .sessions { return try listSessions(head.query) }
+        return try head.method == .delete ? deleteSession(route.parameter) : describeSession(route.parameter)
+    }
+
+    /// `GET /metrics`, without vLLM's names for `?aliases=false`.
+    private func metricsAnswer(_ query: String?, _ context: RequestContext) throws(APIError) -> Response {
+        let aliases: Bool
+        switch query {
+        case nil, "aliases=true": aliases = true
+        case "aliases=false": aliases = false
+        case let query?: throw .invalid("The query must be 'aliases=true' or 'aliases=false'; got \(quoted(query)).")
+        }
+        let model = state.modelIfLoaded
+        let page = metrics.page(model: model?.name, chains: model?.chains ?? 0, aliases: aliases)
+        let headers = context.headers(contentType: ServerMetrics.contentType)
+        return Response(ResponseHead(.ok, headers: headers), body: page)
+    }
+
+    /// The body of an answer that takes no time.
     private func answer(to head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
-        switch route {
+        switch route.endpoint {
         case .models:
             return try state.loadedModel().listAnswer
-        case .model(let name):
+        case .model:
             let model = try state.loadedModel()
-            guard let answer = model.answer(for: name) else { throw .unknownModel(name, served: model) }
+            guard let answer = model.answer(for: route.parameter) else {
+                throw .unknownModel(route.parameter, served: model)
+            }
             return answer
+        case .request:
+            return try cancelRequest(route.parameter)
         case .health:
             _ = try state.loadedModel()
             return Array(#"{"status":"ok"}"#.utf8)
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .server:
-            // Answered by `handle`: neither knows GET.
-            throw .wrongMethod(head.method.name, head.path, allow: route.allow)
+        case .completions, .sessions, .session, .metrics, .server:
+            // Answered by `handle`.
+            throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
     }
 }

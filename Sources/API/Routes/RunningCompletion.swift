@@ -1,5 +1,6 @@
 import Core
 import HTTP1
+import Metrics
 import Synchronization
 
 /// A `POST /v1/completions` from its submission to the end of its answer: joins the events of its choices into one
@@ -15,7 +16,7 @@ final class RunningCompletion: Sendable {
         var echo: EchoedPrompt?
     }
 
-    private enum Phase {
+    enum Phase {
         /// No byte of the answer is sent.
         case waiting
         /// The head of the stream is sent.
@@ -23,7 +24,7 @@ final class RunningCompletion: Sendable {
         case done
     }
 
-    private enum Action {
+    enum Action {
         case respond(Response)
         case start(ResponseHead)
         case write([UInt8])
@@ -32,11 +33,12 @@ final class RunningCompletion: Sendable {
         case leave
     }
 
-    private struct State {
+    struct State {
         var phase = Phase.waiting
         var choices: [Choice]
         /// Without streaming: the answers so far.
         var answers: [AnswerPiece]
+        var times: [ChoiceTimes]
         var firstAdmission: Admission?
         var lastWrite = ContinuousClock.now
         var actions: [Action] = []
@@ -45,11 +47,12 @@ final class RunningCompletion: Sendable {
 
     private let context: RequestContext
     private let request: CompletionRequest
-    private let submissions: [Submission]
+    let submissions: [Submission]
     private let writer: CompletionWriter
-    private let service: any GenerationService
+    let service: any GenerationService
     private let responder: any Responder
     private let active: ActiveCompletions
+    private let metrics: RequestMetrics
     private let state: Mutex<State>
 
     /// - Parameter submissions: one for each choice, in the order of their index.
@@ -60,7 +63,8 @@ final class RunningCompletion: Sendable {
         writer: CompletionWriter,
         backend: ServiceState.Backend,
         responder: any Responder,
-        active: ActiveCompletions
+        active: ActiveCompletions,
+        metrics: RequestMetrics
     ) {
         self.context = context
         self.request = request
@@ -69,6 +73,7 @@ final class RunningCompletion: Sendable {
         self.service = backend.service
         self.responder = responder
         self.active = active
+        self.metrics = metrics
         let choices = submissions.enumerated().map { index, submission in
             Choice(
                 index: index,
@@ -78,7 +83,8 @@ final class RunningCompletion: Sendable {
                 codec: backend.codec
             )
         }
-        state = Mutex(State(choices: choices, answers: choices.map { _ in AnswerPiece() }))
+        let times = submissions.map { ChoiceTimes(arrival: $0.request.arrival, budget: $0.request.budget) }
+        state = Mutex(State(choices: choices, answers: choices.map { _ in AnswerPiece() }, times: times))
     }
 
     /// Hands the requests to the engine.
@@ -91,7 +97,15 @@ final class RunningCompletion: Sendable {
             // Ended while this one was on its way: the cancellation may have come before the submission.
             if isDone { service.cancel(submission.request.id) }
         }
+        active.publish(self)
     }
+
+    /// The completion's id: that of its answer.
+    var id: String { writer.id }
+
+    var requestID: String { context.requestID }
+
+    var choiceCount: Int { submissions.count }
 
     private var isDone: Bool {
         state.withLock { $0.phase == .done }
@@ -100,11 +114,15 @@ final class RunningCompletion: Sendable {
     // MARK: - What happens
 
     fileprivate func receive(_ events: [GenerationEvent], choice index: Int) {
+        let now = ContinuousClock.now
         perform { state in
+            let before = state.choices[index].progress
             let pieces = state.choices[index].take(events)
             let choice = state.choices[index]
+            measure(events, of: choice, since: before, at: now, &state.times[index])
             if let failure = choice.failure {
-                fail(APIError(failure), after: frames(pieces, of: index), &state)
+                let error = APIError(failure, budget: submissions[index].request.budget)
+                fail(error, failure.outcome, after: frames(pieces, of: index), &state)
                 return
             }
             if state.firstAdmission == nil { state.firstAdmission = choice.admission }
@@ -123,7 +141,7 @@ final class RunningCompletion: Sendable {
     private func clientLeft() {
         perform { state in
             cancelUnfinished(&state)
-            end(&state)
+            end(.disconnected, &state)
         }
     }
 
@@ -155,7 +173,7 @@ final class RunningCompletion: Sendable {
         }
         if isComplete {
             state.actions.append(.finish)
-            end(&state)
+            end(outcome(state), &state)
         }
     }
 
@@ -170,14 +188,14 @@ final class RunningCompletion: Sendable {
             state.answers[index].finish = piece.finish
         }
         guard state.choices.allSatisfy(\.isFinished) else { return }
-        let headers = context.completionHeaders(admission: state.firstAdmission)
+        let headers = context.completionHeaders(id: id, admission: state.firstAdmission)
         let body = writer.answer(state.answers, usage: usage(state))
         state.actions.append(.respond(Response(ResponseHead(.ok, headers: headers), body: body)))
-        end(&state)
+        end(outcome(state), &state)
     }
 
     /// - Parameter frames: what a stream still has to say before.
-    private func fail(_ error: APIError, after frames: [UInt8], _ state: inout State) {
+    func fail(_ error: APIError, _ outcome: RequestOutcome, after frames: [UInt8], _ state: inout State) {
         cancelUnfinished(&state)
         if state.phase == .streaming {
             state.actions.append(.write(frames + CompletionWriter.errorEvent(error) + CompletionWriter.done))
@@ -186,23 +204,64 @@ final class RunningCompletion: Sendable {
             let headers = context.completionHeaders(admission: nil)
             state.actions.append(.respond(context.response(error, headers: headers)))
         }
-        end(&state)
+        end(outcome, &state)
     }
 
     private func cancelUnfinished(_ state: inout State) {
-        for (choice, submission) in zip(state.choices, submissions) where !choice.isFinished && !choice.hasEngineEnded {
-            state.actions.append(.cancel(submission.request.id))
+        for index in Self.unfinished(state.choices) { state.actions.append(.cancel(submissions[index].request.id)) }
+    }
+
+    /// Notes that a change is asked for. Returns the choices for which more is to come, by index; none once the completion
+    /// is done.
+    func note(_ change: RequestChange) -> [Int] {
+        state.withLock { state in
+            guard state.phase != .done else { return [] }
+            let running = Self.unfinished(state.choices)
+            if let budget = change.budget {
+                for index in running { state.times[index].setBudget(budget, at: change.received) }
+            }
+            return running
         }
     }
 
-    private func end(_ state: inout State) {
+    private static func unfinished(_ choices: [Choice]) -> [Int] {
+        choices.indices.filter { !choices[$0].isFinished && !choices[$0].hasEngineEnded }
+    }
+
+    private func end(_ outcome: RequestOutcome, _ state: inout State) {
+        metrics.count(outcome)
         state.phase = .done
         state.actions.append(.leave)
+    }
+
+    /// Of a completion whose choices are all complete.
+    private func outcome(_ state: State) -> RequestOutcome {
+        state.choices.contains { $0.text.finish == .deadline } ? .deadline : .completed
+    }
+
+    /// Tells the metrics what a choice has taken of a batch of events. What comes behind a stop string is not taken.
+    private func measure(
+        _ events: [GenerationEvent],
+        of choice: Choice,
+        since before: Choice.Progress,
+        at now: ContinuousClock.Instant,
+        _ times: inout ChoiceTimes
+    ) {
+        if !before.isAdmitted, let admission = choice.admission {
+            metrics.promptTokens.add(submissions[choice.index].request.prompt.count)
+            metrics.cachedPromptTokens.add(admission.cachedTokens)
+        }
+        let sizes = events.compactMap { event in
+            if case .token(let token) = event { token.chains } else { nil }
+        }
+        times.take(Array(sizes.prefix(choice.text.tokenCount - before.tokens)), at: now, metrics)
+        if !before.isFinished, let reason = choice.text.finish { times.end(reason, at: now, metrics) }
     }
 
     private func streamHeaders(_ state: State) -> HTTPHeaders {
         var headers = context.completionHeaders(
             contentType: "text/event-stream; charset=utf-8",
+            id: id,
             admission: state.firstAdmission
         )
         headers.append("Cache-Control", "no-cache")
@@ -227,7 +286,7 @@ final class RunningCompletion: Sendable {
     // MARK: - Acting, outside the lock
 
     /// Changes the state, unless the completion is done, and does what follows from it.
-    private func perform(_ change: (inout State) -> Void) {
+    func perform(_ change: (inout State) -> Void) {
         let isFirst = state.withLock { state in
             if state.phase != .done { change(&state) }
             if state.isActing { return false }
@@ -256,6 +315,17 @@ final class RunningCompletion: Sendable {
         case .finish: responder.finish()
         case .cancel(let id): service.cancel(id)
         case .leave: active.remove(self)
+        }
+    }
+}
+
+extension GenerationFailure {
+    fileprivate var outcome: RequestOutcome {
+        switch self {
+        case .overloaded: .overloaded
+        case .unattainable: .unattainable
+        case .shuttingDown: .unavailable
+        case .tooLarge: .invalid
         }
     }
 }

@@ -61,6 +61,13 @@ public final class ServiceState: Sendable {
         }
     }
 
+    /// What answers the completions that run, also while draining.
+    /// - Throws: 503 while loading.
+    func running() throws(APIError) -> Backend {
+        guard let backend = state.withLock({ $0.backend }) else { throw .loading }
+        return backend
+    }
+
     /// Whether a balancer should send requests.
     /// - Throws: 503 while loading and from `leave` on.
     func checkReady() throws(APIError) {
@@ -71,10 +78,12 @@ public final class ServiceState: Sendable {
         }
     }
 
+    /// The model; nil while loading.
+    var modelIfLoaded: ServedModel? { state.withLock { $0.backend?.model } }
+
     /// The model, also while draining.
     /// - Throws: 503 while loading.
     func loadedModel() throws(APIError) -> ServedModel {
-        guard let backend = state.withLock({ $0.backend }) else { throw .loading }
-        return backend.model
+        try running().model
     }
 }

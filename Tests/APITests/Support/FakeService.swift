@@ -9,6 +9,10 @@ final class FakeService: GenerationService {
         var receivers: [any GenerationReceiver] = []
         var cancelled: [RequestID] = []
         var sessions: [String: [TokenID]] = [:]
+        var changes: [(id: RequestID, change: RequestChange)] = []
+        /// Answers to changes that the test has not let out yet.
+        var replies: [@Sendable (RequestStatus?) -> Void] = []
+        var summaries: [SessionSummary] = []
     }
 
     let state = Mutex(State())
@@ -34,8 +38,35 @@ final class FakeService: GenerationService {
         state.withLock { $0.cancelled.append(id) }
     }
 
+    func change(_ id: RequestID, to change: RequestChange, reply: @escaping @Sendable (RequestStatus?) -> Void) {
+        state.withLock { state in
+            state.changes.append((id, change))
+            state.replies.append(reply)
+        }
+    }
+
     func sessionTokens(_ id: String) -> [TokenID] {
         state.withLock { $0.sessions[id] ?? [] }
+    }
+
+    func sessions() -> [SessionSummary] {
+        state.withLock { $0.summaries }
+    }
+
+    func deleteSession(_ id: String) -> Bool {
+        state.withLock { state in
+            guard let index = state.summaries.firstIndex(where: { $0.id == id }) else { return false }
+            state.summaries.remove(at: index)
+            return true
+        }
+    }
+
+    var changes: [(id: RequestID, change: RequestChange)] { state.withLock { $0.changes } }
+
+    /// Answers the change with this number.
+    func reply(_ status: RequestStatus?, to index: Int = 0) {
+        let reply = state.withLock { $0.replies[index] }
+        reply(status)
     }
 
     /// Sends events for the submission with this index.
@@ -63,7 +94,15 @@ final class OvertakenService: GenerationService {
         calls.withLock { $0.append("cancel \(id)") }
     }
 
+    func change(_ id: RequestID, to change: RequestChange, reply: @escaping @Sendable (RequestStatus?) -> Void) {
+        reply(nil)
+    }
+
     func sessionTokens(_ id: String) -> [TokenID] { [] }
+
+    func sessions() -> [SessionSummary] { [] }
+
+    func deleteSession(_ id: String) -> Bool { false }
 }
 
 extension [GenerationEvent] {

@@ -26,14 +26,20 @@ struct Fixture {
         _ path: String,
         headers: HTTPHeaders = [:],
         body: String = "",
+        query: String? = nil,
+        arrival: UInt64 = DispatchTime.now().uptimeNanoseconds,
         to responder: FakeResponder = FakeResponder()
     ) -> FakeResponder {
         let form: RequestTarget.Form = path == "*" ? .asterisk : .origin
-        let head = RequestHead(method: method, target: RequestTarget(form: form, path: path), headers: headers)
+        let head = RequestHead(
+            method: method,
+            target: RequestTarget(form: form, path: path, query: query),
+            headers: headers
+        )
         if let early = router.earlyAnswer(to: head, from: .unix) {
             responder.respond(early)
         } else {
-            router.handle(Request(head: head, body: Array(body.utf8)), responder)
+            router.handle(Request(head: head, body: Array(body.utf8), arrival: arrival), responder)
             router.decoding.sync(flags: .barrier) {}
         }
         return responder
@@ -43,10 +49,18 @@ struct Fixture {
     func complete(
         _ fields: String,
         headers: HTTPHeaders = [:],
+        arrival: UInt64 = DispatchTime.now().uptimeNanoseconds,
         to responder: FakeResponder = FakeResponder()
     ) -> FakeResponder {
         var all: HTTPHeaders = ["Content-Type": "application/json"]
         for (name, value) in headers { all.append(name, value) }
-        return send(.post, "/v1/completions", headers: all, body: "{\(fields)}", to: responder)
+        return send(.post, "/v1/completions", headers: all, body: "{\(fields)}", arrival: arrival, to: responder)
+    }
+
+    /// Patches a running request. `fields` are JSON members.
+    func patch(_ id: String, _ fields: String, headers: HTTPHeaders = [:]) -> FakeResponder {
+        var all: HTTPHeaders = ["Content-Type": "application/json"]
+        for (name, value) in headers { all.append(name, value) }
+        return send(.patch, "/v1/requests/" + id, headers: all, body: "{\(fields)}")
     }
 }

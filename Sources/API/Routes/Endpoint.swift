@@ -1,0 +1,38 @@
+import HTTP1
+
+/// The route table: every path that the API answers, with its methods. `{}` stands for the rest of the path.
+enum Endpoint: String, Sendable, Hashable, CaseIterable {
+    case completions = "/v1/completions"
+    case models = "/v1/models"
+    case model = "/v1/models/{model}"
+    case request = "/v1/requests/{id}"
+    case sessions = "/v1/sessions"
+    case session = "/v1/sessions/{id}"
+    case health = "/health"
+    case readiness = "/readyz"
+    case metrics = "/metrics"
+    /// `OPTIONS *`: the server as a whole (RFC 9110, 9.3.7).
+    case server = "*"
+
+    /// In the order of `Allow`.
+    var methods: [HTTPMethod] {
+        switch self {
+        case .completions: [.post, .options]
+        case .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
+        case .request: [.patch, .delete, .options]
+        case .session: [.get, .head, .delete, .options]
+        case .server: [.options]
+        }
+    }
+
+    /// The methods as `Allow` lists them; those of all paths for the server as a whole.
+    var allow: [String] {
+        let all: [HTTPMethod] = [.get, .head, .post, .patch, .delete, .options]
+        return (self == .server ? all : methods).map(\.name)
+    }
+
+    /// What stands before the parameter; nil for a path without one.
+    var prefix: Substring? {
+        rawValue.firstIndex(of: "{").map { rawValue[..<$0] }
+    }
+}

@@ -1,0 +1,64 @@
+import Core
+import HTTP1
+import JSON
+
+/// `/v1/sessions`: what is kept between requests. All of it may read slower tiers, so it runs where blocking is allowed.
+extension Router {
+    /// `GET /v1/sessions`
+    func listSessions(_ query: String?) throws(APIError) -> [UInt8] {
+        let page = try PageRequest(query: query)
+        let sessions = try state.running().service.sessions().sorted { $0.id < $1.id }
+        let rest = sessions.drop { session in page.after.map { session.id <= $0 } ?? false }
+        let part = rest.prefix(page.limit)
+        var json = JSONWriter(reserving: 64 + part.count * 128)
+        json.raw("{\"object\":\"list\",\"data\":[")
+        for (index, session) in part.enumerated() {
+            json.separator(before: index)
+            json.session(session)
+        }
+        json.raw("],\"first_id\":")
+        json.string(part.first?.id)
+        json.raw(",\"last_id\":")
+        json.string(part.last?.id)
+        json.raw(",\"has_more\":")
+        json.bool(part.count < rest.count)
+        json.raw("}")
+        return json.bytes
+    }
+
+    /// `GET /v1/sessions/{id}`
+    func describeSession(_ id: String) throws(APIError) -> [UInt8] {
+        guard let session = try state.running().service.sessions().first(where: { $0.id == id }) else {
+            throw .unknownSession(id)
+        }
+        var json = JSONWriter()
+        json.session(session)
+        return json.bytes
+    }
+
+    /// `DELETE /v1/sessions/{id}`
+    func deleteSession(_ id: String) throws(APIError) -> [UInt8] {
+        guard try state.running().service.deleteSession(id) else { throw .unknownSession(id) }
+        return Self.deletion(of: id, object: "session")
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func session(_ session: SessionSummary) {
+        raw("{\"id\":")
+        string(session.id)
+        raw(",\"object\":\"session\",\"tokens\":")
+        integer(session.tokens)
+        raw(",\"tiers\":[")
+        for (index, tier) in session.tiers.enumerated() {
+            separator(before: index)
+            string(tier.rawValue)
+        }
+        raw("],\"bytes\":")
+        integer(session.bytes)
+        raw(",\"idle_seconds\":")
+        // Milliseconds are plenty; more digits only look precise.
+        number((session.idle * 1000).rounded() / 1000)
+        raw("}")
+    }
+}
