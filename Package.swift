@@ -43,8 +43,10 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         // Buffers, weights, the kernels' Swift face with its scalar oracle, the worker pool.
         .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS", "CShims"], swiftSettings: swiftSettings),
-        // Blocks of keys and values: who holds which, and their bytes.
-        .target(name: "KVCache", dependencies: ["Tensor"], swiftSettings: swiftSettings),
+        // zlib: checksums of snapshots, and compressed fixtures in tests.
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Blocks of keys and values: who holds which, their bytes, and snapshots of them in a folder.
+        .target(name: "KVCache", dependencies: ["CZlib", "Tensor"], swiftSettings: swiftSettings),
         // The forward pass of CoLM-Air.
         .target(
             name: "Model",
@@ -133,8 +135,6 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO", "TestSupport"], swiftSettings: swiftSettings),
-        // zlib: compressed fixtures.
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(
             name: "TokenizerTests",
             dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer", "TestSupport"],

@@ -1,2 +1,2 @@
-// zlib: gzip in and out.
+// zlib: checksums and gzip.
 #include <zlib.h>

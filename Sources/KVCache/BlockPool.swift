@@ -25,22 +25,17 @@ public final class BlockPool {
     }
 
     public var blockCount: Int { ledger.blockCount }
+    /// Blocks that nobody holds and whose contents nobody knows.
     public var freeBlocks: Int { ledger.freeCount }
+    /// Blocks that nobody holds, but that a sequence with the right tokens can adopt.
+    public var cachedBlocks: Int { ledger.cachedCount }
+    /// Blocks that `append` can take: free and cached ones.
+    public var availableBlocks: Int { ledger.availableCount }
+    /// Blocks that a table holds.
     public var usedBlocks: Int { ledger.usedCount }
+    /// Cached blocks that were given away to be filled anew, since the start.
+    public var evictions: Int { ledger.evictions }
     public var byteCount: Int { memory.count }
-
-    // MARK: One block
-
-    /// Takes a free block, with one reference and all bytes zero; nil when there is none.
-    public func allocate() -> BlockID? {
-        guard let block = ledger.allocate() else { return nil }
-        scrub(block)
-        return block
-    }
-
-    public func retain(_ block: BlockID) { ledger.retain(block) }
-
-    public func release(_ block: BlockID) { ledger.release(block) }
 
     /// The bytes of a block, as ``BlockLayout`` describes them.
     public func bytes(of block: BlockID) -> UnsafeMutableRawBufferPointer {
@@ -51,7 +46,7 @@ public final class BlockPool {
 
     /// Makes room for `count` more tokens at the end of the table, ready to be written.
     ///
-    /// - Returns: false, with nothing changed, when too few blocks are free.
+    /// - Returns: false, with nothing changed, when too few blocks are available.
     public func append(_ count: Int, to table: inout BlockTable) -> Bool {
         guard let growth = ledger.append(count, to: &table) else { return false }
         for block in table.blocks.suffix(growth.added) { scrub(block) }
@@ -59,14 +54,27 @@ public final class BlockPool {
         return true
     }
 
-    /// Forgets all tokens from position `count` on, and frees blocks that hold none of the rest.
+    /// Forgets all tokens from position `count` on, and lets go of blocks that hold none of the rest.
     public func truncate(_ table: inout BlockTable, to count: Int) { ledger.truncate(&table, to: count) }
 
     /// A second owner of the same tokens; blocks are shared until one of the two appends.
     public func fork(_ table: BlockTable) -> BlockTable { ledger.fork(table) }
 
-    /// Gives up all blocks of a table.
+    /// Gives up all blocks of a table. Published ones stay adoptable until their memory is needed.
     public func release(_ table: inout BlockTable) { ledger.truncate(&table, to: 0) }
+
+    // MARK: Prefixes that sequences share
+
+    /// A table of the longest known prefix of `tokens`, in full blocks and at most `limit` tokens. See
+    /// ``BlockLedger/adopt(_:salt:atMost:)``.
+    public func adopt(_ tokens: [Int32], salt: String?, atMost limit: Int) -> BlockTable {
+        ledger.adopt(tokens, salt: salt, atMost: limit)
+    }
+
+    /// Makes the full blocks of a table known once they are written. See ``BlockLedger/publish(_:tokens:upTo:salt:)``.
+    public func publish(_ table: inout BlockTable, tokens: [Int32], upTo computed: Int, salt: String?) {
+        ledger.publish(&table, tokens: tokens, upTo: computed, salt: salt)
+    }
 
     // MARK: For the kernels
 

@@ -12,6 +12,11 @@ public struct BlockTable: Sendable, Hashable {
     public internal(set) var blocks: [BlockID] = []
     /// Tokens whose keys and values are, or are about to be, in the blocks.
     public internal(set) var tokenCount = 0
+    /// How many blocks from the first on are in the prefix index. All of them are full.
+    public internal(set) var publishedBlocks = 0
+    /// Whether this table gave up a block for one of the same contents while other tables held it: they may still do so,
+    /// and hold other blocks than this table before those that both hold.
+    var mayDifferFromForks = false
 
     public init() {}
 

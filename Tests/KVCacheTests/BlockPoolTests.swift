@@ -46,12 +46,16 @@ import Testing
     @Test func sizeInBytesRoundsDownToBlocks() {
         let layout = Self.layouts[0]
         #expect(BlockPool(layout: layout, bytes: layout.blockBytes * 3 - 1).blockCount == 2)
-        #expect(BlockPool(layout: layout, bytes: 0).allocate() == nil)
+        var table = BlockTable()
+        #expect(!BlockPool(layout: layout, bytes: 0).append(1, to: &table))
     }
 
     @Test func blocksDoNotOverlapAndAreScrubbedWhenHandedOut() {
         let pool = BlockPool(layout: Self.layouts[1], blocks: 3)
-        let blocks = (0..<3).compactMap { _ in pool.allocate() }
+        var table = BlockTable()
+        #expect(pool.append(3 * pool.layout.blockTokens, to: &table))
+        let blocks = table.blocks
+        #expect(Set(blocks).count == 3)
         for block in blocks {
             let bytes = pool.bytes(of: block)
             #expect(bytes.count == pool.layout.blockBytes && bytes.allSatisfy { $0 == 0 })
@@ -59,8 +63,7 @@ import Testing
             bytes.initializeMemory(as: UInt8.self, repeating: UInt8(block) + 1)
         }
         for block in blocks { #expect(pool.bytes(of: block).allSatisfy { $0 == UInt8(block) + 1 }) }
-        for block in blocks { pool.release(block) }
-        var table = BlockTable()
+        pool.release(&table)
         #expect(pool.append(40, to: &table))
         for block in table.blocks { #expect(pool.bytes(of: block).allSatisfy { $0 == 0 }) }
     }
@@ -79,5 +82,42 @@ import Testing
         pool.release(&table)
         pool.release(&other)
         #expect(pool.freeBlocks == 3)
+    }
+
+    @Test func aPublishedPrefixKeepsItsBytesUntilItsBlocksAreNeeded() {
+        let pool = BlockPool(layout: Self.layouts[0], blocks: 3)
+        let prompt = (0..<40).map { Int32($0) }
+        var table = BlockTable()
+        #expect(pool.append(40, to: &table))
+        for block in table.blocks {
+            pool.bytes(of: block).initializeMemory(as: UInt8.self, repeating: UInt8(block) + 1)
+        }
+        let contents = table.blocks.map { Array(pool.bytes(of: $0)) }
+        pool.publish(&table, tokens: prompt, upTo: 40, salt: nil)
+        pool.release(&table)
+        #expect(pool.freeBlocks == 1 && pool.cachedBlocks == 2 && pool.availableBlocks == 3 && pool.usedBlocks == 0)
+
+        var adopted = pool.adopt(prompt, salt: nil, atMost: 39)
+        #expect(adopted.tokenCount == 32 && pool.usedBlocks == 2)
+        #expect(adopted.blocks.map { Array(pool.bytes(of: $0)) } == Array(contents.prefix(2)))
+        pool.release(&adopted)
+
+        #expect(pool.append(33, to: &table) && pool.evictions == 2)
+        for block in table.blocks { #expect(pool.bytes(of: block).allSatisfy { $0 == 0 }) }
+    }
+
+    @Test func aTruncatedPublishedBlockIsCopiedBeforeItIsWritten() {
+        let pool = BlockPool(layout: Self.layouts[0], blocks: 2)
+        var table = BlockTable()
+        #expect(pool.append(16, to: &table))
+        let known = table.blocks[0]
+        pool.bytes(of: known).initializeMemory(as: UInt8.self, repeating: 5)
+        pool.publish(&table, tokens: Array(repeating: 1, count: 16), upTo: 16, salt: nil)
+        pool.truncate(&table, to: 7)
+        #expect(pool.append(1, to: &table) && table.blocks != [known])
+        #expect(pool.bytes(of: table.blocks[0]).allSatisfy { $0 == 5 })
+        pool.bytes(of: table.blocks[0]).initializeMemory(as: UInt8.self, repeating: 6)
+        #expect(pool.bytes(of: known).allSatisfy { $0 == 5 })
+        #expect(pool.adopt(Array(repeating: 1, count: 16), salt: nil, atMost: 16).blocks == [known])
     }
 }

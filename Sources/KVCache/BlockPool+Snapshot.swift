@@ -1,0 +1,80 @@
+// Blocks out of the pool and back into it.
+
+extension BlockPool {
+    /// A copy of the blocks that hold the first `count` tokens of a table, with zeros in the slots after them: what is
+    /// there may be of other tokens, which the table has forgotten.
+    ///
+    /// Runs on the engine thread, at the speed of a memory copy.
+    public func copyBlocks(of table: BlockTable, tokens count: Int) -> [UInt8] {
+        precondition(count >= 0 && count <= table.tokenCount)
+        let blocks = table.blocks.prefix(layout.blocks(for: count))
+        return Array(unsafeUninitializedCapacity: blocks.count * layout.blockBytes) { buffer, written in
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
+            for (place, block) in blocks.enumerated() {
+                UnsafeMutableRawBufferPointer(
+                    rebasing: bytes[place * layout.blockBytes..<(place + 1) * layout.blockBytes]
+                )
+                .copyMemory(from: UnsafeRawBufferPointer(self.bytes(of: block)))
+            }
+            written = buffer.count
+            clearUnusedSlots(of: bytes, tokens: count)
+        }
+    }
+
+    /// A table of its own for tokens whose blocks were copied earlier. It is not published yet.
+    ///
+    /// - Parameters:
+    ///   - bytes: as `copyBlocks(of:tokens:)` gives them
+    ///   - count: the tokens that they hold
+    /// - Returns: nil, with nothing changed, when too few blocks are available.
+    public func restore(_ bytes: ArraySlice<UInt8>, tokens count: Int) -> BlockTable? {
+        precondition(bytes.count == layout.blocks(for: count) * layout.blockBytes)
+        var table = BlockTable()
+        guard append(count, to: &table) else { return nil }
+        bytes.withUnsafeBytes { bytes in
+            for (place, block) in table.blocks.enumerated() {
+                let range = place * layout.blockBytes..<(place + 1) * layout.blockBytes
+                self.bytes(of: block).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
+            }
+        }
+        if let last = table.blocks.last {
+            clearUnusedSlots(of: self.bytes(of: last), tokens: count - (table.blocks.count - 1) * layout.blockTokens)
+        }
+        return table
+    }
+
+    /// Zeros the slots after the last of `count` tokens in the last of their blocks.
+    private func clearUnusedSlots(of blocks: UnsafeMutableRawBufferPointer, tokens count: Int) {
+        let used = count % layout.blockTokens
+        guard used > 0 else { return }
+        layout.clearSlots(used..., of: UnsafeMutableRawBufferPointer(rebasing: blocks.suffix(layout.blockBytes)))
+    }
+}
+
+extension BlockLayout {
+    /// Zeros the keys and values of the last tokens of a block.
+    func clearSlots(_ slots: PartialRangeFrom<Int>, of block: UnsafeMutableRawBufferPointer) {
+        let size = type.byteCount
+        for layer in 0..<layers {
+            for head in 0..<kvHeads {
+                let keys = keyOffset(layer: layer, head: head)
+                for dimension in 0..<headSize {
+                    for slot in slots.lowerBound..<blockTokens {
+                        zero(block, keys + keyElement(slot: slot, dimension: dimension) * size, count: size)
+                    }
+                }
+                let firstValue = valueElement(slot: slots.lowerBound, dimension: 0)
+                zero(
+                    block,
+                    valueOffset(layer: layer, head: head) + firstValue * size,
+                    count: (blockTokens * headSize - firstValue) * size
+                )
+            }
+        }
+    }
+
+    private func zero(_ block: UnsafeMutableRawBufferPointer, _ offset: Int, count: Int) {
+        UnsafeMutableRawBufferPointer(rebasing: block[offset..<offset + count])
+            .initializeMemory(as: UInt8.self, repeating: 0)
+    }
+}
