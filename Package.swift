@@ -91,6 +91,8 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // What `catena loadtest` and `catena simulate` offer and report: workloads, traces, outcomes, plots. Pure.
+        .target(name: "LoadTesting", dependencies: ["JSON"], swiftSettings: swiftSettings),
 
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
@@ -158,6 +160,11 @@ let package = Package(
         .testTarget(
             name: "BenchmarkingTests",
             dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tensor", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LoadTestingTests",
+            dependencies: ["JSON", "LoadTesting"],
             swiftSettings: swiftSettings
         ),
         .testTarget(
