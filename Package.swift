@@ -94,6 +94,9 @@ let package = Package(
         // What `catena loadtest` and `catena simulate` offer and report: workloads, traces, outcomes, plots. Pure.
         .target(name: "LoadTesting", dependencies: ["JSON"], swiftSettings: swiftSettings),
 
+        // Many HTTP requests at once on one thread: the client of `catena loadtest`.
+        .target(name: "LoadClient", dependencies: ["CShims", "JSON", "LoadTesting"], swiftSettings: swiftSettings),
+
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
         .target(
@@ -114,8 +117,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "Core", "Engine", "KVCache", "Model", "ModelIO", "Sampling", "Scheduling", "Server",
-                "ServerConfig", "Tensor", "Tokenizer",
+                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO", "Sampling",
+                "Scheduling", "Server", "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -165,6 +168,11 @@ let package = Package(
         .testTarget(
             name: "LoadTestingTests",
             dependencies: ["JSON", "LoadTesting"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LoadClientTests",
+            dependencies: ["JSON", "LoadClient", "LoadTesting"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -62,7 +62,12 @@ package struct LatencyRule: Sendable, Hashable {
             case nil: nil
             case .fixed(let seconds): seconds
             case .factor(let factor, let time):
-                factor * time.seconds(promptTokens: arrival.promptTokens, outputTokens: arrival.outputTokens)
+                // Whole milliseconds, at least one: what clients send, and so what they are held to.
+                max(
+                    factor * 1000
+                        * time.seconds(promptTokens: arrival.promptTokens, outputTokens: arrival.outputTokens),
+                    1
+                ).rounded() / 1000
             }
         return LatencyLimits(total: total, firstToken: firstToken, perToken: perToken)
     }

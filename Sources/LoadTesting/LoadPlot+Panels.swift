@@ -72,7 +72,7 @@ extension LoadPlot {
             let height = limit / unit.seconds
             svg += scaled.line([(0, height), (scaled.horizontal.upperBound, height)], "class=\"limit\"")
             svg +=
-                "<text x=\"\((scaled.x + scaled.width - 4).short)\" y=\"\((scaled.up(height) - 5).short)\" "
+                "<text class=\"over\" x=\"\((scaled.x + scaled.width - 4).short)\" y=\"\((scaled.up(height) - 5).short)\" "
                 + "text-anchor=\"end\">budget\(dots.isRelative ? "" : " \(height.short) \(unit.name)")</text>\n"
         }
         return svg
