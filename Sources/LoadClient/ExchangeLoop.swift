@@ -156,11 +156,12 @@ final class ExchangeLoop {
     }
 
     private func failLate(at time: Double) {
+        let seconds = timeout == timeout.rounded() ? "\(Int(timeout))" : "\(timeout)"
         for connection in Array(connections.values) {
             guard let start = connection.exchange?.start, time - start > timeout, var exchange = connection.abandon()
             else { continue }
             drop(connection)
-            exchange.reader.fail("no complete answer within \(timeout == timeout.rounded() ? "\(Int(timeout))" : "\(timeout)") s", at: time)
+            exchange.reader.fail("no complete answer within \(seconds) s", at: time)
             end(exchange.index, exchange.reader.outcome)
         }
     }

@@ -1,3 +1,4 @@
+import CShims
 import Glibc
 
 /// A server to be tested: `http://HOST:PORT` or `http://HOST:PORT/BASE`, with its address looked up.
