@@ -101,6 +101,11 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // What `catena loadtest` and `catena simulate` offer and report: workloads, traces, outcomes, plots. Pure.
+        .target(name: "LoadTesting", dependencies: ["JSON"], swiftSettings: swiftSettings),
+
+        // Many HTTP requests at once on one thread: the client of `catena loadtest`.
+        .target(name: "LoadClient", dependencies: ["CShims", "JSON", "LoadTesting"], swiftSettings: swiftSettings),
 
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
@@ -122,8 +127,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "Core", "Engine", "KVCache", "Model", "ModelIO", "Sampling", "Scheduling", "Server",
-                "ServerConfig", "Tensor", "Tokenizer",
+                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
+                "Sampling", "Scheduling", "Server", "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -166,6 +171,16 @@ let package = Package(
         .testTarget(
             name: "BenchmarkingTests",
             dependencies: ["Benchmarking", "CLimits", "JSON", "ModelIO", "Tensor", "Tokenizer"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LoadTestingTests",
+            dependencies: ["JSON", "LoadTesting"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "LoadClientTests",
+            dependencies: ["JSON", "LoadClient", "LoadTesting"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -2,6 +2,8 @@
 #ifndef CATENA_CSHIMS_H
 #define CATENA_CSHIMS_H
 
+#include "Epoll.h"
+
 #include <sys/socket.h>
 
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC: the descriptor, or -1 with errno set.
