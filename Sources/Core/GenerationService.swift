@@ -17,9 +17,11 @@ public protocol GenerationService: Sendable {
     /// that was cut short leaves fewer. Empty for an unknown session.
     ///
     /// May read the session's snapshot from a slower tier: to be called where blocking is allowed.
-    func sessionTokens(_ id: String) -> [TokenID]
+    ///
+    /// - Parameter salt: that of the request; another one does not see the session.
+    func sessionTokens(_ id: String, salt: String?) -> [TokenID]
 
-    /// Every session that is kept, in any tier, by name. May block like ``sessionTokens(_:)``.
+    /// Every session that is kept, in any tier, by name. May block like ``sessionTokens(_:salt:)``.
     func sessions() -> [SessionSummary]
 
     /// Forgets a session in all tiers; requests of it that run go on. May block. False: there was none.

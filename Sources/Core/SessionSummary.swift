@@ -6,8 +6,8 @@ public struct SessionSummary: Sendable, Hashable {
     }
 
     public var id: String
-    /// Tokens of the conversation; the last of them may have no KV yet.
-    public var tokens: Int
+    /// Tokens of the conversation; the last of them may have no KV yet. Nil for a snapshot that was not read yet.
+    public var tokens: Int?
     /// Every tier that holds it, the fastest first.
     public var tiers: [Tier]
     /// Bytes of its keys and values, or of its snapshot where only that exists.
@@ -15,7 +15,7 @@ public struct SessionSummary: Sendable, Hashable {
     /// Seconds since it was last used.
     public var idle: Double
 
-    public init(id: String, tokens: Int, tiers: [Tier], bytes: Int, idle: Double) {
+    public init(id: String, tokens: Int?, tiers: [Tier], bytes: Int, idle: Double) {
         self.id = id
         self.tokens = tokens
         self.tiers = tiers

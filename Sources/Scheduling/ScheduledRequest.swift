@@ -7,36 +7,53 @@ public struct ScheduledRequest: Sendable, Hashable {
     public let promptTokens: Int
     /// The most tokens to generate.
     public let maxTokens: Int
-    public let chains: ChainSelection
+    public var chains: ChainSelection
     /// The prompt's rows want logits too.
     public let promptLogprobs: Bool
+    public var budget: LatencyBudget
+    /// What the budget counts from: the arrival, or that of the change which brought the budget.
+    public var budgetStart: ContinuousClock.Instant
+    public let priority: Int
+    /// Clients get even shares.
+    public let client: String
+    /// The request whose prompt's KV this one waits for, to share it.
+    public let leader: RequestID?
 
-    public init(id: RequestID, promptTokens: Int, maxTokens: Int, chains: ChainSelection, promptLogprobs: Bool = false)
-    {
+    public init(
+        id: RequestID,
+        promptTokens: Int,
+        maxTokens: Int,
+        chains: ChainSelection = .auto,
+        promptLogprobs: Bool = false,
+        budget: LatencyBudget = .none,
+        arrival: ContinuousClock.Instant,
+        priority: Int = 0,
+        client: String = "",
+        leader: RequestID? = nil
+    ) {
         precondition(promptTokens > 0 && maxTokens >= 0)
         self.id = id
         self.promptTokens = promptTokens
         self.maxTokens = maxTokens
         self.chains = chains
         self.promptLogprobs = promptLogprobs
+        self.budget = budget
+        budgetStart = arrival
+        self.priority = priority
+        self.client = client
+        self.leader = leader
     }
 
     /// Tokens whose KV the request may come to need. The last generated token is never fed back.
     var kvTokens: Int { promptTokens + max(0, maxTokens - 1) }
-}
 
-/// A request with a place in the running batch.
-struct RunningRequest: Sendable, Hashable {
-    let request: ScheduledRequest
-    /// Blocks set aside for it, for the worst case.
-    let blocks: Int
-    let admitted: ContinuousClock.Instant
-    /// Tokens known: the prompt and what was generated.
-    var known: Int
-    /// Tokens whose KV is there.
-    var computed = 0
-    /// The chain count of its next token.
-    var chains: Int
+    /// The chain counts that the client allows on a model of `available` chains.
+    func chainBounds(available: Int) -> ClosedRange<Int> {
+        chains.bounds(available: available) ?? 1...available
+    }
 
-    var isPrefilling: Bool { computed < request.promptTokens }
+    /// When the whole answer is cut off, if at all.
+    var cutOff: ContinuousClock.Instant? {
+        budget.isBestEffort ? nil : budget.whole.map { budgetStart + $0 }
+    }
 }

@@ -1,161 +1,279 @@
 import Core
-import DequeModule
 
-/// Decides which tokens of which requests the next step computes. A pure value: it does no I/O, knows no clock but the
-/// times it is told, and holds counts instead of tokens.
+/// Decides which tokens of which requests the next step computes, and with how many chains. A pure value: it does no I/O,
+/// knows no clock but the times it is told, and holds counts instead of tokens.
 ///
 /// One engine step is one round through it:
 /// ```
-/// admit(now:) -> setCached(...) -> plan() -> (the model runs) -> advance(plan) -> appended(id) or finish(id, now:)
+/// schedule(now:room:) -> (the model runs) -> advance(plan) -> appended(id, now:) or finish(id, ...) -> observe(...)
 /// ```
 ///
-/// Policy: first come, first served. A request is admitted when there is a place in the batch and the pool has blocks
-/// for its worst case, so that admitted work never runs out of KV. Every decoding request gets its token in every
-/// step; what is left of the step's token budget goes to prefills in order of arrival (chunked prefill).
+/// Policy, in this order (`../../docs/latency-budgets.md` explains it to users):
+/// 1. Places go by priority, then by even shares among clients, then by deadline. A place needs blocks for the tokens
+///    known now; if the pool runs dry later, the request that came last gives its blocks up and waits again.
+/// 2. Every decoding request gets its token in every step. What is left of the step's tokens goes to prefills (chunked
+///    prefill).
+/// 3. Every row gets the least chains its client allows, then more as long as the step leaves every request its pace.
+///
+/// Under overload requests shrink first, then they queue, and only then are they refused.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
-    private var waiting: Deque<ScheduledRequest> = []
-    private var batch: [RunningRequest] = []
-    private var reservedBlocks = 0
+    public var policy: ChainPolicy
+    public internal(set) var cost: CostModel
+    var waiting = WaitingQueue()
+    /// In the order of their places.
+    var batch: [TrackedRequest] = []
+    /// Where a running request is in `batch`.
+    private var places: [RequestID: Int] = [:]
     private var serviceTime = ServiceTime()
+    var lengths = AnswerLength()
+    var load = OfferedLoad()
+    private var arrivals = 0
+    public private(set) var preemptions = 0
 
-    public init(limits: SchedulerLimits) {
+    public init(limits: SchedulerLimits, cost: CostModel? = nil, policy: ChainPolicy = .elastic(ElasticRules())) {
         self.limits = limits
+        self.policy = policy
+        self.cost = cost ?? .flat(chains: limits.chains)
     }
 
     public var queuedCount: Int { waiting.count }
+    public var runningCount: Int { batch.count }
     public var isIdle: Bool { waiting.isEmpty && batch.isEmpty }
+
+    /// Puts a calibrated cost model in the place of the one at hand.
+    public mutating func calibrate(_ cost: CostModel) {
+        precondition(cost.tiers.count == limits.chains)
+        self.cost = cost
+    }
 
     // MARK: Requests come and go
 
-    /// Puts a request at the end of the queue, or refuses it: `tooLarge` when it could never run, `overloaded` when
-    /// the queue is full.
-    public mutating func enqueue(_ request: ScheduledRequest) throws(GenerationFailure) {
-        guard blocks(for: request) <= limits.poolBlocks else {
+    /// Puts a request into the queue, or refuses it: `tooLarge` when it could never run, `unattainable` when its budget
+    /// could not be met by an idle server, `overloaded` when the queue is full or leaves it too little time.
+    public mutating func enqueue(_ request: ScheduledRequest, now: ContinuousClock.Instant) throws(GenerationFailure) {
+        guard blocks(for: request.kvTokens) <= limits.poolBlocks else {
             throw .tooLarge(neededTokens: request.kvTokens, poolTokens: limits.poolBlocks * limits.blockTokens)
         }
         // What can start at once does not count as queued.
-        let places = limits.queued + max(0, limits.running - batch.count)
-        guard waiting.count < places else {
+        let room = limits.queued + max(0, limits.running - batch.count)
+        guard waiting.count < room else {
             throw .overloaded(retryAfter: serviceTime.wait(behind: waiting.count + 1, parallel: limits.running))
         }
-        waiting.append(request)
+        // What is refused was offered too.
+        load.observe(seconds: workSeconds(request), at: now)
+        try judge(request, now: now)
+        waiting.insert(TrackedRequest(request: request, order: arrivals))
+        arrivals += 1
     }
 
-    /// Moves requests from the queue into the batch while there is room, and tells which and with what chain count.
-    public mutating func admit(now: ContinuousClock.Instant) -> [(id: RequestID, chains: Int, reason: ChainReason)] {
-        var admitted: [(id: RequestID, chains: Int, reason: ChainReason)] = []
-        while batch.count < limits.running, let next = waiting.first,
-            reservedBlocks + blocks(for: next) <= limits.poolBlocks
-        {
-            waiting.removeFirst()
-            let (chains, reason) = chooseChains(for: next)
-            reservedBlocks += blocks(for: next)
-            batch.append(
-                RunningRequest(
-                    request: next,
-                    blocks: blocks(for: next),
-                    admitted: now,
-                    known: next.promptTokens,
-                    chains: chains
-                )
-            )
-            admitted.append((next.id, chains, reason))
+    /// Changes what a request wants, from its next token on. Returns whether it is here.
+    @discardableResult
+    public mutating func change(_ id: RequestID, to change: RequestChange) -> Bool {
+        func apply(_ request: inout ScheduledRequest) {
+            if let chains = change.chains { request.chains = chains }
+            guard let budget = change.budget else { return }
+            request.budget = budget
+            request.budgetStart = change.received
         }
-        return admitted
+        if let place = places[id] {
+            apply(&batch[place].request)
+            return true
+        }
+        guard var request = waiting.remove(id) else { return false }
+        apply(&request.request)
+        waiting.insert(request)
+        return true
     }
 
-    /// Tells how many of an admitted request's prompt tokens have their KV already.
+    /// Where a request stands; nil when it is not here.
+    public func status(of id: RequestID) -> RequestStatus? {
+        let isRunning = places[id] != nil
+        guard let request = places[id].map({ batch[$0] }) ?? waiting.requests.first(where: { $0.request.id == id })
+        else { return nil }
+        let bounds = request.request.chainBounds(available: limits.chains)
+        let chains = min(max(request.chains ?? bounds.upperBound, bounds.lowerBound), bounds.upperBound)
+        return RequestStatus(
+            phase: !isRunning ? .queued : request.isPrefilling ? .prefill : .decode,
+            chains: chains,
+            promptTokens: request.request.promptTokens,
+            generatedTokens: request.generated
+        )
+    }
+
+    /// Takes out a request whose answer is complete.
     ///
-    /// - Precondition: fewer than the prompt has: its last token must run to give the first logits.
-    public mutating func setCached(_ tokens: Int, for id: RequestID) {
-        guard let index = batch.firstIndex(where: { $0.request.id == id }) else { return }
-        precondition(tokens >= 0 && tokens < batch[index].request.promptTokens)
-        batch[index].computed = tokens
-    }
-
-    /// Takes a running request out whose answer is complete.
-    public mutating func finish(_ id: RequestID, now: ContinuousClock.Instant) {
-        guard let running = batch.first(where: { $0.request.id == id }) else { return }
-        serviceTime.observe((now - running.admitted) / .seconds(1))
+    /// - Parameter endedItself: by an end token or a stop string, and not for want of tokens or time: its length says how
+    ///   long answers become.
+    public mutating func finish(_ id: RequestID, endedItself: Bool, now: ContinuousClock.Instant) {
+        if let place = places[id] {
+            let request = batch[place]
+            if let admitted = request.admitted { serviceTime.observe((now - admitted) / .seconds(1)) }
+            lengths.observe(request.generated, isComplete: endedItself)
+        }
         remove(id)
     }
 
     /// Takes a request out, wherever it is. Returns whether it was there.
     @discardableResult
     public mutating func remove(_ id: RequestID) -> Bool {
-        if let index = batch.firstIndex(where: { $0.request.id == id }) {
-            let removed = batch.remove(at: index)
-            reservedBlocks -= removed.blocks
+        if let place = places[id] {
+            let removed = batch.remove(at: place)
+            renumber()
+            forgetClient(removed.request.client)
             return true
         }
-        if let index = waiting.firstIndex(where: { $0.id == id }) {
-            waiting.remove(at: index)
-            return true
-        }
-        return false
+        guard let removed = waiting.remove(id) else { return false }
+        forgetClient(removed.request.client)
+        return true
+    }
+
+    private mutating func forgetClient(_ client: String) {
+        guard !batch.contains(where: { $0.request.client == client }) else { return }
+        waiting.keepCounters { name in batch.contains { $0.request.client == name } }
+    }
+
+    private mutating func renumber() {
+        places.removeAll(keepingCapacity: true)
+        for (place, request) in batch.enumerated() { places[request.request.id] = place }
     }
 
     // MARK: Steps
 
-    /// What the next step computes; empty when nothing runs.
-    public func plan() -> StepPlan {
-        var budget = limits.stepTokens
-        var parts: [StepPlan.Part] = []
-        parts.reserveCapacity(batch.count)
-        for running in batch where !running.isPrefilling && running.computed < running.known {
-            parts.append(part(of: running, count: 1))
-            budget -= 1
-        }
-        for running in batch where running.isPrefilling && budget > 0 {
-            let count = min(budget, running.request.promptTokens - running.computed)
-            parts.append(part(of: running, count: count))
-            budget -= count
-        }
-        return StepPlan(parts: parts)
+    /// Decides on the next step; its plan is empty when nothing runs.
+    public mutating func schedule(now: ContinuousClock.Instant, room: inout some KVRoom) -> StepPlan {
+        var plan = StepPlan()
+        expire(now: now, &plan)
+        admit(now: now, room: &room, &plan)
+        let shares = reserve(room: &room, &plan)
+        assign(shares, now: now, &plan)
+        return plan
     }
 
     /// Notes that the plan was run.
     public mutating func advance(_ plan: StepPlan) {
         for part in plan.parts {
-            guard let index = batch.firstIndex(where: { $0.request.id == part.id }) else { continue }
-            batch[index].computed = part.start + part.count
+            guard let place = places[part.id] else { continue }
+            batch[place].computed = part.start + part.count
+            if part.logits != .none { batch[place].chains = part.chains }
+            waiting.charge(batch[place].request.client, tokens: Double(part.count))
         }
     }
 
+    /// Learns how long a step of this shape took.
+    public mutating func observe(_ shape: StepShape, seconds: Double) {
+        cost.observe(shape, seconds: seconds)
+    }
+
     /// Notes that a token was generated for a request, which the next step will feed back.
-    public mutating func appended(_ id: RequestID) {
-        guard let index = batch.firstIndex(where: { $0.request.id == id }) else { return }
-        batch[index].known += 1
+    public mutating func appended(_ id: RequestID, now: ContinuousClock.Instant) {
+        guard let place = places[id] else { return }
+        batch[place].known += 1
+        if batch[place].firstToken == nil { batch[place].firstToken = now }
     }
 
-    private func part(of running: RunningRequest, count: Int) -> StepPlan.Part {
-        let end = running.computed + count
-        let logits: StepPlan.Logits =
-            if running.request.promptLogprobs && running.isPrefilling {
-                .all
-            } else if end == running.known && running.request.maxTokens > 0 {
-                .last
-            } else {
-                .none
+    // MARK: Places
+
+    /// Finds what has no time left; the caller finishes it.
+    private func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+        for request in batch where request.request.cutOff.map({ $0 <= now }) == true {
+            plan.expired.append(request.request.id)
+        }
+        for request in waiting.requests where request.request.cutOff.map({ $0 <= now }) == true {
+            plan.expired.append(request.request.id)
+        }
+    }
+
+    /// Moves requests from the queue into the batch while there is room.
+    private mutating func admit(now: ContinuousClock.Instant, room: inout some KVRoom, _ plan: inout StepPlan) {
+        guard !waiting.isEmpty else { return }
+        let expired = Set(plan.expired)
+        while batch.count < limits.running, !waiting.isEmpty {
+            let gate = gate(now: now)
+            let next = waiting.removeNext { [batch, places] request in
+                guard !expired.contains(request.request.id), gate.admits(request, now: now) else { return false }
+                // Samples of one prompt wait for the first of them to have computed it.
+                guard let leader = request.request.leader, let place = places[leader] else { return true }
+                return !batch[place].isPrefilling
             }
-        return .init(
-            id: running.request.id,
-            start: running.computed,
-            count: count,
-            chains: running.chains,
-            logits: logits
-        )
+            guard var next else { return }
+            let cached = room.begin(next.request.id, known: next.known)
+            // Every running request may need a block for its next token.
+            let needed = blocks(for: next.known) - cached / limits.blockTokens + (batch.isEmpty ? 0 : batch.count)
+            guard room.canTake(blocks: needed) || batch.isEmpty else {
+                room.giveUp(next.request.id)
+                waiting.insert(next)
+                return
+            }
+            next.computed = cached
+            let isResumed = next.admitted != nil
+            if !isResumed { next.admitted = now }
+            places[next.request.id] = batch.count
+            batch.append(next)
+            plan.started.append(.init(id: next.request.id, cachedTokens: cached, isResumed: isResumed))
+        }
     }
 
-    private func blocks(for request: ScheduledRequest) -> Int {
-        (request.kvTokens + limits.blockTokens - 1) / limits.blockTokens
+    /// A request's share of the step.
+    struct Share {
+        var place: Int
+        var count: Int
     }
 
-    /// The most chains that the client allows.
-    private func chooseChains(for request: ScheduledRequest) -> (Int, ChainReason) {
-        let most = request.chains.bounds(available: limits.chains)?.upperBound ?? limits.chains
-        if case .fixed = request.chains { return (most, .requested) }
-        return (most, .unconstrained)
+    /// Gives decoding requests a token each and prefills the rest of the step, with KV for all of them.
+    private mutating func reserve(room: inout some KVRoom, _ plan: inout StepPlan) -> [Share] {
+        let expired = Set(plan.expired)
+        var budget = limits.stepTokens
+        var counts: [RequestID: Int] = [:]
+        for prefills in [false, true] {
+            // Who gives way is decided from the end, so the batch shrinks behind the index.
+            var place = 0
+            while place < batch.count && budget > 0 {
+                let request = batch[place]
+                let id = request.request.id
+                guard !expired.contains(id), (request.missing > 1) == prefills, request.missing > 0 else {
+                    place += 1
+                    continue
+                }
+                let count = min(budget, request.missing)
+                if room.reserve(id, count: request.computed + count) {
+                    counts[id] = count
+                    budget -= count
+                    place += 1
+                } else {
+                    let victim = lastToKeep()
+                    budget += counts.removeValue(forKey: batch[victim].request.id) ?? 0
+                    preempt(victim, room: &room, &plan)
+                    if victim < place { place -= 1 }
+                }
+            }
+        }
+        return batch.indices.compactMap { place in
+            counts[batch[place].request.id].map { Share(place: place, count: $0) }
+        }
+    }
+
+    /// The running request that gives way: of the lowest priority the one that came last.
+    private func lastToKeep() -> Int {
+        batch.indices.max {
+            let a = batch[$0], b = batch[$1]
+            return a.request.priority != b.request.priority
+                ? a.request.priority > b.request.priority : a.order < b.order
+        } ?? 0
+    }
+
+    private mutating func preempt(_ place: Int, room: inout some KVRoom, _ plan: inout StepPlan) {
+        var victim = batch.remove(at: place)
+        renumber()
+        room.giveUp(victim.request.id)
+        victim.computed = 0
+        waiting.insert(victim)
+        preemptions += 1
+        plan.started.removeAll { $0.id == victim.request.id }
+        plan.preempted.append(victim.request.id)
+    }
+
+    func blocks(for tokens: Int) -> Int {
+        (tokens + limits.blockTokens - 1) / limits.blockTokens
     }
 }

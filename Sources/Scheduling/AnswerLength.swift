@@ -1,0 +1,59 @@
+/// How long answers become, learned from those that ended: a survival curve over the number of tokens.
+///
+/// Answers that were cut off (`max_tokens`, a deadline, a client that left) only say that they were at least that long
+/// (Kaplan and Meier, 1958). Old answers count less and less, so the curve follows the traffic.
+struct AnswerLength: Sendable, Hashable {
+    /// Bucket `b` holds the lengths `edges[b] ..< edges[b + 1]`: about four to an octave.
+    private static let edges: [Int] = {
+        var edges = [0, 1, 2, 3, 4, 5, 6, 7]
+        while edges[edges.count - 1] < 1 << 20 { edges.append(edges[edges.count - 4] * 2) }
+        return edges
+    }()
+
+    /// What an answer that ended 200 answers ago still counts: 1/e.
+    private static let memory = 1 - 1.0 / 200
+    /// How many answers must have reached a length before the ends there are believed.
+    private static let prior = 8.0
+
+    private var reached = [Double](repeating: 0, count: AnswerLength.edges.count - 1)
+    private var ended = [Double](repeating: 0, count: AnswerLength.edges.count - 1)
+
+    /// - Parameter isComplete: whether the answer ended by itself.
+    mutating func observe(_ length: Int, isComplete: Bool) {
+        for bucket in reached.indices {
+            reached[bucket] *= Self.memory
+            ended[bucket] *= Self.memory
+        }
+        let last = Self.bucket(of: length)
+        for bucket in 0...last { reached[bucket] += 1 }
+        if isComplete { ended[last] += 1 }
+    }
+
+    /// The mean number of tokens still to come after `generated`, at least 1 and at most what `limit` leaves.
+    func expectedRemaining(generated: Int, limit: Int) -> Double {
+        let most = limit - generated
+        guard most > 1 else { return 1 }
+        var alive = 1.0, expected = 0.0
+        var bucket = Self.bucket(of: generated)
+        var from = generated
+        while from < limit && bucket < reached.count && alive > 0.01 {
+            let to = min(limit, Self.edges[bucket + 1])
+            let survival = 1 - ended[bucket] / (reached[bucket] + Self.prior)
+            // An answer that ends in a bucket ends in its middle.
+            expected += alive * (1 + survival) / 2 * Double(to - from)
+            alive *= survival
+            from = to
+            bucket += 1
+        }
+        return min(max(1, expected), Double(most))
+    }
+
+    private static func bucket(of length: Int) -> Int {
+        var low = 0, high = edges.count - 1
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if edges[middle] <= length { low = middle } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,98 @@
+/// The time of a step from its shape: calibrated on the running machine, then corrected by every step that was run.
+///
+/// ```
+/// seconds = s_d (first(rows) + sum over i of tier_i(rows with >= i chains) + a . context)
+///         + s_p (first(rows + silent) - first(rows) + a . silent context)
+/// ```
+/// It is the closed form of the ragged batch (docs/chains.md): a tier's first row pays for reading the tier's weights, more
+/// rows ride along until multiplying takes longer. `s_d` and `s_p` follow what the machine does: another program on
+/// its processors, a clock that falls.
+public struct CostModel: Sendable, Hashable {
+    /// Chain 1's layers and what a step costs by itself, for all rows.
+    public var first: CostCurve
+    /// Position 0: chain 1's head, and drawing a token. Position `i - 1`: layers and head of chain `i`.
+    public var tiers: [CostCurve]
+    /// Seconds for one position that one chain's query heads look at.
+    public var attention: Double
+    /// How much slower than calibrated the machine is now, for rows with logits and for silent rows.
+    public private(set) var scale = 1.0
+    public private(set) var silentScale = 1.0
+
+    public init(first: CostCurve, tiers: [CostCurve], attention: Double) {
+        self.first = first
+        self.tiers = tiers
+        self.attention = attention
+    }
+
+    /// A model for tests and for the time before calibration: a millisecond a chain, and ten microseconds a row.
+    public static func flat(chains: Int) -> CostModel {
+        CostModel(
+            first: CostCurve(fixed: 1e-3, each: 1e-5),
+            tiers: (0..<chains).map { CostCurve(fixed: $0 == 0 ? 0 : 1e-3, each: 1e-5) },
+            attention: 0
+        )
+    }
+
+    // MARK: Prediction
+
+    /// Seconds of a step.
+    public func seconds(_ shape: StepShape) -> Double {
+        rowSeconds(shape) + silentSeconds(shape)
+    }
+
+    /// The part of the rows with logits.
+    public func rowSeconds(_ shape: StepShape) -> Double {
+        guard shape.rows > 0 else { return 0 }
+        var seconds = first.seconds(rows: shape.rows) + attention * Double(shape.context)
+        for (tier, rows) in shape.tiers.enumerated() where rows > 0 { seconds += tiers[tier].seconds(rows: rows) }
+        return scale * seconds
+    }
+
+    /// What the silent rows add.
+    public func silentSeconds(_ shape: StepShape) -> Double {
+        guard shape.silentRows > 0 else { return 0 }
+        let shared = shape.rows > 0 ? first.seconds(rows: shape.rows) : 0
+        let rows = first.seconds(rows: shape.rows + shape.silentRows) - shared
+        return silentScale * (rows + attention * Double(shape.silentContext))
+    }
+
+    /// Seconds of one decoding step of `rows` requests, all at `chains` chains and about `position` tokens long.
+    public func decodeSeconds(rows: Int, chains: Int, position: Int) -> Double {
+        var seconds = first.seconds(rows: rows) + attention * Double(rows * chains * position)
+        for tier in 0..<chains { seconds += tiers[tier].seconds(rows: rows) }
+        return scale * seconds
+    }
+
+    /// Seconds that prompts take which are `tokens` long together, beside other work, `chunk` tokens at a time.
+    public func prefillSeconds(tokens: Int, chunk: Int) -> Double {
+        guard tokens > 0 else { return 0 }
+        let chunk = max(1, min(chunk, tokens))
+        return silentScale * first.seconds(rows: chunk) * Double(tokens) / Double(chunk)
+            + silentScale * attention * Double(tokens) * Double(tokens) / 2
+    }
+
+    // MARK: Correction
+
+    /// How fast corrections follow: a step moves them by this share of its error.
+    private static let gain = 1.0 / 16
+    /// A step may have been interrupted: an error beyond this factor counts as this factor.
+    private static let clip = 2.0
+    /// No machine is further from its own calibration for longer than a moment.
+    private static let bounds = 0.25...8.0
+
+    /// Learns from a step that was run.
+    public mutating func observe(_ shape: StepShape, seconds measured: Double) {
+        let rows = rowSeconds(shape), silent = silentSeconds(shape)
+        guard rows + silent > 0, measured > 0 else { return }
+        let ratio = min(max(measured / (rows + silent), 1 / Self.clip), Self.clip)
+        // Each scale learns as far as the step was its own.
+        let share = rows / (rows + silent)
+        scale = Self.moved(scale, by: ratio, weight: share)
+        silentScale = Self.moved(silentScale, by: ratio, weight: 1 - share)
+    }
+
+    private static func moved(_ scale: Double, by ratio: Double, weight: Double) -> Double {
+        let moved = scale * (1 + gain * weight * (ratio - 1))
+        return min(max(moved, bounds.lowerBound), bounds.upperBound)
+    }
+}

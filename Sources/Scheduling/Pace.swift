@@ -1,0 +1,55 @@
+import Core
+
+/// How long a step may take so that a request still meets its budget.
+enum Pace: Sendable, Hashable {
+    /// It has no limit that a step could break.
+    case free
+    /// Seconds a step.
+    case limited(Double)
+    /// A limit is broken already, whatever the step takes.
+    case late
+}
+
+extension TrackedRequest {
+    /// A client that reads along sees single gaps, not their mean: a step may use up what was saved only so far.
+    private static let gapLimit = 1.5
+
+    /// What is kept of a budget for what is not the engine's: the way to the client, and the time slices of other programs,
+    /// which are milliseconds long. A share of the budget, and at most so many seconds.
+    private static let reserve = (share: 0.1, most: 0.02)
+
+    private static func usable(_ limit: Duration) -> Double {
+        let seconds = limit / .seconds(1)
+        return seconds - min(reserve.share * seconds, reserve.most)
+    }
+
+    /// The pace that this request needs from the next step on.
+    ///
+    /// - Parameters:
+    ///   - remaining: tokens expected still to come.
+    ///   - stall: seconds that prompts will take of the time ahead, its own included.
+    ///   - stepsToFirst: steps until its first token, when that is still to come.
+    func pace(now: ContinuousClock.Instant, remaining: Double, stall: Double, stepsToFirst: Double) -> Pace {
+        let budget = request.budget
+        guard budget.isLimited else { return .free }
+        let spent = (now - request.budgetStart) / .seconds(1)
+        var tightest = Double.infinity
+        if let whole = budget.whole {
+            tightest = (Self.usable(whole) - spent - stall) / remaining
+        }
+        if let limit = budget.firstToken, firstToken == nil {
+            tightest = min(tightest, (Self.usable(limit) - spent - stall) / max(1, stepsToFirst))
+        }
+        if let limit = budget.perToken, let firstToken {
+            let each = limit / .seconds(1)
+            // The mean over the answer is what counts: fast tokens save time for slow ones.
+            let end = each * (Double(generated) - 1 + remaining)
+            let saved = (end - (now - firstToken) / .seconds(1)) / remaining
+            tightest = min(tightest, min(saved, each * Self.gapLimit))
+        } else if let limit = budget.perToken {
+            tightest = min(tightest, limit / .seconds(1))
+        }
+        guard tightest.isFinite else { return .free }
+        return tightest > 0 ? .limited(tightest) : .late
+    }
+}

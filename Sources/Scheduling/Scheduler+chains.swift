@@ -1,0 +1,237 @@
+// Chain counts of a step, and the refusal of budgets that cannot be met.
+
+import Core
+
+extension Scheduler {
+    /// Turns shares into the parts of the plan, with their chain counts.
+    func assign(_ shares: [Share], now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+        guard !shares.isEmpty else { return }
+        let paces = paces(now: now)
+        // Requests wait that have no deadline to hurry anybody: those without a budget make room for them.
+        let isCrowded = waiting.requests.contains { !$0.request.budget.isLimited }
+        var rows: [ChainAllocation.Row] = []
+        var rowOfShare: [Int?] = []
+        for share in shares {
+            let request = batch[share.place]
+            let bounds = request.request.chainBounds(available: limits.chains)
+            guard logits(of: share) != .none else {
+                rowOfShare.append(nil)
+                continue
+            }
+            rowOfShare.append(rows.count)
+            let yields = isCrowded && !request.request.budget.isLimited && policy.isElastic
+            rows.append(
+                ChainAllocation.Row(
+                    bounds: yields ? bounds.lowerBound...bounds.lowerBound : bounds,
+                    previous: request.chains ?? 0,
+                    position: request.computed + share.count - 1
+                )
+            )
+        }
+        let allocation = ChainAllocation(cost: cost, limit: paces.tightest, load: load.share(at: now))
+        let chains = allocation.chains(of: rows, policy: policy)
+        for (share, row) in zip(shares, rowOfShare) {
+            let request = batch[share.place]
+            let bounds = request.request.chainBounds(available: limits.chains)
+            let count = row.map { chains[$0] } ?? request.chains ?? bounds.upperBound
+            plan.parts.append(
+                .init(
+                    id: request.request.id,
+                    start: request.computed,
+                    count: share.count,
+                    chains: min(max(count, bounds.lowerBound), bounds.upperBound),
+                    reason: reason(request, count, isTightest: paces.of[share.place] <= paces.tightest),
+                    logits: logits(of: share)
+                )
+            )
+        }
+    }
+
+    private func reason(_ request: TrackedRequest, _ chains: Int, isTightest: Bool) -> ChainReason {
+        if case .fixed = request.request.chains { return .requested }
+        if chains == request.request.chainBounds(available: limits.chains).upperBound { return .unconstrained }
+        return isTightest && request.request.budget.isLimited ? .budget : .load
+    }
+
+    private func logits(of share: Share) -> StepPlan.Logits {
+        let request = batch[share.place]
+        // A request that runs again after its first token has told them already.
+        if request.request.promptLogprobs && request.generated == 0 { return .all }
+        return share.count == request.missing && request.request.maxTokens > 0 ? .last : .none
+    }
+
+    // MARK: Pace
+
+    /// The pace that each running request needs, in seconds a step (infinite: none), and the tightest of all that run or
+    /// wait. Who is late already hurries no one else.
+    private func paces(now: ContinuousClock.Instant) -> (of: [Double], tightest: Double) {
+        let stall = cost.prefillSeconds(tokens: promptTokensAhead, chunk: limits.stepTokens)
+        var of = [Double](repeating: .infinity, count: batch.count)
+        var tightest = Double.infinity
+        var nextPlace = Double.infinity
+        for (place, request) in batch.enumerated() {
+            let remaining = expectedRemaining(request)
+            nextPlace = min(nextPlace, remaining)
+            let steps = request.isPrefilling ? stepsToFirst(request) : 1
+            switch request.pace(now: now, remaining: remaining + steps - 1, stall: stall, stepsToFirst: steps) {
+            case .free: continue
+            case .late: of[place] = 0
+            case .limited(let seconds):
+                of[place] = seconds
+                tightest = min(tightest, seconds)
+            }
+        }
+        let wait = batch.count < limits.running ? 0 : nextPlace
+        for request in waiting.requests where request.request.budget.isLimited {
+            let steps = wait + stepsToFirst(request)
+            let remaining = wait + expectedRemaining(request)
+            if case .limited(let seconds) = request.pace(
+                now: now,
+                remaining: remaining,
+                stall: stall,
+                stepsToFirst: steps
+            ) {
+                tightest = min(tightest, seconds)
+            }
+        }
+        return (of, tightest)
+    }
+
+    /// Prompt tokens that are still to be computed, of all requests, the last of each prompt aside.
+    private var promptTokensAhead: Int {
+        let running = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
+        return running + waiting.requests.reduce(0) { $0 + $1.known - 1 }
+    }
+
+    private func expectedRemaining(_ request: TrackedRequest) -> Double {
+        lengths.expectedRemaining(generated: request.generated, limit: max(1, request.request.maxTokens))
+    }
+
+    private func stepsToFirst(_ request: TrackedRequest) -> Double {
+        Double((request.missing + limits.stepTokens - 1) / limits.stepTokens)
+    }
+
+    // MARK: Admission
+
+    /// Who may join the batch now: those that leave the running requests their pace at the smallest size, and those that
+    /// are more urgent. The others have time to wait until somebody is done.
+    struct Gate {
+        /// The deadline and the pace of the most urgent running request; nil: nobody is in a hurry.
+        var tightest: (pace: Double, remaining: Double, due: ContinuousClock.Instant)?
+        /// Seconds of a step with one more row, at the smallest size.
+        var step: Double
+        /// Seconds for one prompt token.
+        var promptToken: Double
+
+        /// Nobody waits longer than this for the sake of others' pace.
+        private static let patience = Duration.seconds(10)
+
+        func admits(_ request: TrackedRequest, now: ContinuousClock.Instant) -> Bool {
+            guard let tightest else { return true }
+            let stall = promptToken * Double(request.known - 1)
+            if step + stall / tightest.remaining <= tightest.pace { return true }
+            let due = request.request.cutOff ?? request.request.budgetStart + Self.patience
+            return due < tightest.due || now - request.request.budgetStart > Self.patience
+        }
+    }
+
+    func gate(now: ContinuousClock.Instant) -> Gate {
+        let prompts = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
+        let stall = cost.prefillSeconds(tokens: prompts, chunk: limits.stepTokens)
+        var gate = Gate(
+            step: cost.decodeSeconds(rows: batch.count + 1, chains: 1, position: meanPosition),
+            promptToken: cost.prefillSeconds(tokens: limits.stepTokens, chunk: limits.stepTokens)
+                / Double(limits.stepTokens)
+        )
+        for request in batch {
+            guard let due = request.request.cutOff else { continue }
+            let remaining = expectedRemaining(request) + (request.isPrefilling ? stepsToFirst(request) - 1 : 0)
+            guard
+                case .limited(let pace) = request.pace(
+                    now: now,
+                    remaining: remaining,
+                    stall: stall,
+                    stepsToFirst: stepsToFirst(request)
+                )
+            else { continue }
+            if pace < gate.tightest?.pace ?? .infinity { gate.tightest = (pace, remaining, due) }
+        }
+        return gate
+    }
+
+    private var meanPosition: Int {
+        batch.isEmpty ? 0 : batch.reduce(0) { $0 + $1.known } / batch.count
+    }
+
+    /// Seconds of the machine that a request takes at the smallest size, in full batches.
+    func workSeconds(_ request: ScheduledRequest) -> Double {
+        let tokens = lengths.expectedRemaining(generated: 0, limit: max(1, request.maxTokens))
+        let step = cost.decodeSeconds(rows: limits.running, chains: 1, position: request.promptTokens)
+        return cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
+            + step * tokens / Double(limits.running)
+    }
+
+    /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
+    ///
+    /// The estimate behind other work is that of a batch which all share: a request of `m` tokens is done when every other
+    /// one has had `min(m, its own remaining)` rows computed beside it, at the least chains allowed.
+    func judge(_ request: ScheduledRequest, now: ContinuousClock.Instant) throws(GenerationFailure) {
+        let budget = request.budget
+        guard budget.isLimited, !budget.isBestEffort else { return }
+        let floor = request.chainBounds(available: limits.chains).lowerBound
+        let newcomer = TrackedRequest(request: request, order: 0)
+        let remaining = expectedRemaining(newcomer)
+        let prefill = cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
+        let step = cost.decodeSeconds(rows: 1, chains: floor, position: request.promptTokens)
+        try Self.check(budget, prefill + step, prefill + step * remaining, step) {
+            .unattainable(limit: $0, minimum: $1)
+        }
+
+        let spent = (now - request.budgetStart) / .seconds(1)
+        let rows = min(limits.running, batch.count + waiting.count + 1)
+        let crowd = cost.decodeSeconds(rows: rows, chains: floor, position: request.promptTokens)
+        let each = max(0, crowd - step) / Double(max(1, rows - 1))
+        var beside = 0.0
+        for other in batch { beside += min(remaining, expectedRemaining(other)) }
+        for other in waiting.requests { beside += min(remaining, expectedRemaining(other)) }
+        let stall = cost.prefillSeconds(tokens: promptTokensAhead, chunk: limits.stepTokens) + prefill
+        let whole = spent + stall + step * remaining + each * beside
+        // Places are shared too: who finds none waits for one.
+        let ahead = Double(max(0, batch.count + waiting.count + 1 - limits.running))
+        let queue = ahead * crowd * remaining / Double(limits.running)
+        try Self.check(budget, spent + stall + queue + crowd, whole + queue, step) { limit, needed in
+            let over = needed / .seconds(1) - (budget.limit(limit) ?? .zero) / .seconds(1)
+            return .overloaded(retryAfter: max(over, 0.001))
+        }
+    }
+
+    private static func check(
+        _ budget: LatencyBudget,
+        _ first: Double,
+        _ whole: Double,
+        _ step: Double,
+        failure: (BudgetLimit, Duration) -> GenerationFailure
+    ) throws(GenerationFailure) {
+        for (limit, seconds) in [(BudgetLimit.whole, whole), (.firstToken, first), (.perToken, step)] {
+            guard let allowed = budget.limit(limit), .seconds(seconds) > allowed else { continue }
+            throw failure(limit, .seconds(seconds))
+        }
+    }
+}
+
+extension LatencyBudget {
+    fileprivate func limit(_ limit: BudgetLimit) -> Duration? {
+        switch limit {
+        case .whole: whole
+        case .firstToken: firstToken
+        case .perToken: perToken
+        }
+    }
+}
+
+extension ChainPolicy {
+    fileprivate var isElastic: Bool {
+        if case .elastic = self { return true }
+        return false
+    }
+}

@@ -1,0 +1,98 @@
+import Core
+
+/// The requests that wait for a place, in the order they get one.
+///
+/// Higher priorities first. Among equal ones the client that was served least: every client has a counter of tokens
+/// computed for it, so one that sends much waits behind its own requests and not before others' (the virtual token
+/// counter of "Fairness in Serving Large Language Models", OSDI '24). A client's own requests go by their deadline, and
+/// then by arrival.
+struct WaitingQueue: Sendable {
+    /// A request without a deadline is put among those that have one as if it had this.
+    private static let patience = Duration.seconds(10)
+
+    private struct Entry: Sendable {
+        var request: TrackedRequest
+        var due: ContinuousClock.Instant
+
+        func precedes(_ other: Entry) -> Bool {
+            let mine = request.request.priority, theirs = other.request.request.priority
+            if mine != theirs { return mine > theirs }
+            if due != other.due { return due < other.due }
+            return request.order < other.request.order
+        }
+    }
+
+    /// Sorted, for every client that waits.
+    private var entries: [String: [Entry]] = [:]
+    /// Tokens computed for every client that waits or runs.
+    private var served: [String: Double] = [:]
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// All that wait, in no particular order.
+    var requests: some Sequence<TrackedRequest> { entries.values.lazy.joined().map(\.request) }
+
+    mutating func insert(_ request: TrackedRequest) {
+        let wish = request.request
+        let entry = Entry(request: request, due: Self.due(wish))
+        // Who was away did not save up turns.
+        if served[wish.client] == nil { served[wish.client] = served.values.min() ?? 0 }
+        var list = entries[wish.client] ?? []
+        let place = list.firstIndex { entry.precedes($0) } ?? list.count
+        list.insert(entry, at: place)
+        entries[wish.client] = list
+        count += 1
+    }
+
+    /// Takes out the request whose turn it is among those that `isReady`; nil when none is.
+    mutating func removeNext(where isReady: (TrackedRequest) -> Bool) -> TrackedRequest? {
+        var best: (client: String, index: Int, entry: Entry, served: Double)?
+        for (client, list) in entries {
+            guard let index = list.firstIndex(where: { isReady($0.request) }) else { continue }
+            let entry = list[index], turns = served[client] ?? 0
+            if let current = best {
+                let mine = entry.request.request.priority, theirs = current.entry.request.request.priority
+                if mine < theirs { continue }
+                if mine == theirs && (turns, entry.request.order) > (current.served, current.entry.request.order) {
+                    continue
+                }
+            }
+            best = (client, index, entry, turns)
+        }
+        guard let best else { return nil }
+        remove(client: best.client, index: best.index)
+        return best.entry.request
+    }
+
+    /// Takes out a request. Nil: it does not wait.
+    mutating func remove(_ id: RequestID) -> TrackedRequest? {
+        for (client, list) in entries {
+            guard let index = list.firstIndex(where: { $0.request.request.id == id }) else { continue }
+            remove(client: client, index: index)
+            return list[index].request
+        }
+        return nil
+    }
+
+    /// Notes that tokens were computed for a client.
+    mutating func charge(_ client: String, tokens: Double) {
+        served[client, default: 0] += tokens
+    }
+
+    /// Forgets the counters of clients that neither wait nor run.
+    mutating func keepCounters(of running: (String) -> Bool) {
+        served = served.filter { entries[$0.key] != nil || running($0.key) }
+    }
+
+    private mutating func remove(client: String, index: Int) {
+        entries[client]?.remove(at: index)
+        if entries[client]?.isEmpty == true { entries[client] = nil }
+        count -= 1
+    }
+
+    private static func due(_ request: ScheduledRequest) -> ContinuousClock.Instant {
+        let limit = [request.budget.whole, request.budget.firstToken].compactMap { $0 }.min() ?? patience
+        return request.budgetStart + limit
+    }
+}
