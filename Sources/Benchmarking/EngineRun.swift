@@ -36,12 +36,15 @@ struct EngineRun {
             chains: checkpoint.chainCount
         )
         let outbox = DispatchQueue(label: "catena.bench")
-        let engine = InferenceEngine(
-            runtime: runtime,
+        var engineOptions = InferenceEngine.Options(
             limits: limits,
             sessions: .init(count: 0, timeToLive: .zero),
-            outbox: outbox
+            contextLength: promptTokens + tokens
         )
+        engineOptions.calibrationTime = .zero
+        // Every prompt is the same, and is to be computed.
+        engineOptions.sharesPrefixes = false
+        let engine = InferenceEngine(runtime: runtime, options: engineOptions, outbox: outbox)
         var overhead: [BenchReport.Overhead] = []
         for chains in 1...checkpoint.chainCount {
             let end = RequestEnd()

@@ -10,6 +10,10 @@ final class ActiveRequest {
     var tokens: [TokenID]
     /// The blocks that hold the KV of the first tokens.
     var table = BlockTable()
+    /// Tokens whose KV was there when it got its place.
+    var cachedTokens = 0
+    /// Whether its admission was told.
+    var isAnnounced = false
     /// One entry per prompt token whose log probability is known, when the request wants them.
     var promptLogprobs: [TokenLogprobs?] = [nil]
 
@@ -17,8 +21,12 @@ final class ActiveRequest {
         self.request = request
         self.receiver = receiver
         tokens = request.prompt
-        tokens.reserveCapacity(request.prompt.count + request.maxTokens)
+        tokens.reserveCapacity(request.prompt.count + min(request.maxTokens, 4096))
     }
 
     var generatedCount: Int { tokens.count - request.prompt.count }
+
+    /// Whether the prompt's log probabilities are still to be computed: for that its logits are needed, and no cache has
+    /// them.
+    var needsPromptLogits: Bool { request.promptLogprobs && generatedCount == 0 }
 }

@@ -1,11 +1,16 @@
 import Core
 import Dispatch
+import KVCache
 import Synchronization
 
 /// What other threads tell the engine thread.
 enum Command: Sendable {
     case submit(GenerationRequest, any GenerationReceiver)
     case cancel(RequestID)
+    case change(RequestID, RequestChange, @Sendable (RequestStatus?) -> Void)
+    /// A session came back from a slower tier.
+    case restore(KVSnapshot, session: String)
+    case forget(session: String)
     /// Take no new requests; end the thread when those already taken are done.
     case drain
     /// End the thread now; what runs is failed with `shuttingDown`.

@@ -23,34 +23,56 @@ public final class InferenceEngine: GenerationService {
 
     private let inbox = Inbox()
     private let directory = SessionDirectory()
+    private let archive: SessionArchive?
     private let ended = DispatchGroup()
     private let outbox: DispatchQueue
+
+    /// What an engine is made with, beside its model.
+    public struct Options: Sendable {
+        public var limits: SchedulerLimits
+        public var policy = ChainPolicy.elastic(ElasticRules())
+        public var sessions: SessionLimits
+        /// Whether requests find the KV of earlier ones with the same beginning.
+        public var sharesPrefixes = true
+        /// The most tokens of a sequence.
+        public var contextLength: Int
+        /// How long measuring the cost model may take, about; zero leaves it to be learned.
+        public var calibrationTime = Duration.milliseconds(1500)
+        /// Where sessions go beside memory.
+        public var archive: SessionArchive?
+        public var observer: (any StepObserver)?
+
+        public init(limits: SchedulerLimits, sessions: SessionLimits, contextLength: Int) {
+            self.limits = limits
+            self.sessions = sessions
+            self.contextLength = contextLength
+        }
+    }
 
     /// Starts the engine thread.
     ///
     /// - Parameters:
     ///   - runtime: from now on the engine thread's own.
     ///   - outbox: where receivers are called; a serial queue.
+    ///   - ready: called once, on `outbox`, when the engine is calibrated and takes its first request, with the measured
+    ///     cost of a step. Requests may be submitted before.
     public init(
         runtime: sending ModelRuntime,
-        limits: SchedulerLimits,
-        sessions: SessionLimits,
-        outbox: DispatchQueue
+        options: Options,
+        outbox: DispatchQueue,
+        ready: @escaping @Sendable (CostModel) -> Void = { _ in }
     ) {
         self.outbox = outbox
+        archive = options.archive
         let inbox = inbox
         let directory = directory
         let ended = ended
         ended.enter()
         let owned = Owned(runtime: runtime)
         let thread = Thread {
-            var loop = StepLoop(
-                runtime: owned.runtime,
-                limits: limits,
-                sessions: SessionStore(capacity: sessions.count, timeToLive: sessions.timeToLive),
-                directory: directory,
-                outbox: Outbox(queue: outbox)
-            )
+            var loop = Self.makeLoop(owned.runtime, options, directory: directory, outbox: outbox)
+            let cost = loop.scheduler.cost
+            outbox.async { ready(cost) }
             Self.run(&loop, inbox: inbox)
             // Behind the last events, so that nobody waiting for the end misses one.
             outbox.async { ended.leave() }
@@ -58,6 +80,46 @@ public final class InferenceEngine: GenerationService {
         thread.name = "engine"
         thread.stackSize = 8 << 20
         thread.start()
+    }
+
+    /// The engine thread's state, calibrated.
+    private static func makeLoop(
+        _ runtime: ModelRuntime,
+        _ options: Options,
+        directory: SessionDirectory,
+        outbox: DispatchQueue
+    ) -> StepLoop {
+        func loop(_ scheduler: Scheduler, isProbe: Bool) -> StepLoop {
+            StepLoop(
+                runtime: runtime,
+                scheduler: scheduler,
+                memory: KVMemory(
+                    pool: runtime.pool,
+                    sessions: SessionStore(
+                        capacity: options.sessions.count,
+                        timeToLive: options.sessions.timeToLive
+                    ),
+                    directory: directory,
+                    sharesPrefixes: options.sharesPrefixes && !isProbe
+                ),
+                outbox: Outbox(queue: outbox),
+                archive: options.archive,
+                observer: isProbe ? nil : options.observer,
+                clock: isProbe ? nil : { .now }
+            )
+        }
+        var cost: CostModel?
+        if options.calibrationTime > .zero {
+            var probe = loop(Scheduler(limits: options.limits), isProbe: true)
+            var calibration = Calibration(
+                limits: options.limits,
+                contextLength: options.contextLength,
+                time: options.calibrationTime,
+                clock: { .now }
+            )
+            cost = calibration.run(&probe)
+        }
+        return loop(Scheduler(limits: options.limits, cost: cost, policy: options.policy), isProbe: false)
     }
 
     public func submit(_ request: GenerationRequest, to receiver: any GenerationReceiver) {
@@ -74,25 +136,56 @@ public final class InferenceEngine: GenerationService {
         to change: RequestChange,
         reply: @escaping @Sendable (RequestStatus?) -> Void
     ) {
+        guard !inbox.post(.change(id, change, reply)) else { return }
         outbox.async { reply(nil) }
     }
 
-    public func sessionTokens(_ id: String) -> [TokenID] {
-        directory[id]
+    // MARK: Sessions
+
+    public func sessionTokens(_ id: String, salt: String?) -> [TokenID] {
+        if let entry = directory[id] { return entry.salt == salt ? entry.tokens : [] }
+        guard let snapshot = archive?.load(id, salt: salt) else { return [] }
+        _ = inbox.post(.restore(snapshot, session: id))
+        return snapshot.tokens
     }
 
-    public func sessions() -> [SessionSummary] { [] }
+    public func sessions() -> [SessionSummary] {
+        var summaries = archive?.list() ?? [:]
+        let now = ContinuousClock.now
+        for (id, entry) in directory.all {
+            summaries[id] = SessionSummary(
+                id: id,
+                tokens: entry.tokens.count,
+                tiers: [.memory] + (summaries[id]?.tiers ?? []),
+                bytes: entry.bytes,
+                idle: (now - entry.used) / .seconds(1)
+            )
+        }
+        return summaries.values.sorted { $0.id < $1.id }
+    }
 
-    public func deleteSession(_ id: String) -> Bool { false }
+    public func deleteSession(_ id: String) -> Bool {
+        let wasInMemory = directory[id] != nil
+        directory.remove(id)
+        _ = inbox.post(.forget(session: id))
+        let wasArchived = archive?.remove(id) ?? false
+        return wasInMemory || wasArchived
+    }
+
+    // MARK: The end
 
     /// Takes no new requests (`shuttingDown`), finishes those it has, then ends.
     public func drain() {
         _ = inbox.post(.drain)
     }
 
-    /// Calls `done` once, on `queue`, when the engine thread has ended and its last events are delivered.
+    /// Calls `done` once, on `queue`, when the engine thread has ended, its last events are delivered and its sessions are
+    /// written.
     public func whenEnded(queue: DispatchQueue, _ done: @escaping @Sendable () -> Void) {
-        ended.notify(queue: queue, execute: done)
+        ended.notify(queue: queue) { [archive] in
+            archive?.flush()
+            done()
+        }
     }
 
     /// Ends after the step that runs now; requests that are not done fail with `shuttingDown`.
@@ -116,9 +209,15 @@ public final class InferenceEngine: GenerationService {
                 case .submit(_, let receiver) where isDraining:
                     loop.refuse(.shuttingDown, receiver: receiver)
                 case .submit(let request, let receiver):
-                    loop.submit(request, to: receiver)
+                    loop.submit(request, to: receiver, now: .now)
                 case .cancel(let id):
                     loop.cancel(id, now: .now)
+                case .change(let id, let change, let reply):
+                    loop.change(id, to: change, reply: reply)
+                case .restore(let snapshot, let session):
+                    loop.restore(snapshot, session: session, now: .now)
+                case .forget(let session):
+                    loop.removeSession(session)
                 case .drain:
                     isDraining = true
                 case .stop:
@@ -127,7 +226,13 @@ public final class InferenceEngine: GenerationService {
             }
             if !isStopped { loop.step(now: .now) }
         }
-        for case .submit(_, let receiver) in inbox.close() { loop.refuse(.shuttingDown, receiver: receiver) }
+        for command in inbox.close() {
+            switch command {
+            case .submit(_, let receiver): loop.refuse(.shuttingDown, receiver: receiver)
+            case .change(let id, let change, let reply): loop.change(id, to: change, reply: reply)
+            case .cancel, .restore, .forget, .drain, .stop: break
+            }
+        }
         loop.failAll(.shuttingDown, now: .now)
         loop.flush()
     }

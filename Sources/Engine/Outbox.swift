@@ -18,6 +18,12 @@ struct Outbox {
         pending[key, default: (receiver, [])].events.append(event)
     }
 
+    /// Answers a question behind the events so far.
+    mutating func add(_ status: RequestStatus?, to reply: @escaping @Sendable (RequestStatus?) -> Void) {
+        send()
+        queue.async { reply(status) }
+    }
+
     /// Hands everything to the queue.
     mutating func send() {
         guard !order.isEmpty else { return }

@@ -1,19 +1,32 @@
 import Core
 import Synchronization
 
-/// The tokens of every session, readable from any thread while the engine computes. The engine thread alone writes it.
+/// What is known of every session in memory, readable from any thread while the engine computes. The engine thread alone
+/// adds to it.
 final class SessionDirectory: Sendable {
-    private let tokens = Mutex<[String: [TokenID]]>([:])
+    struct Entry: Sendable {
+        var tokens: [TokenID]
+        var salt: String?
+        /// Of its keys and values.
+        var bytes: Int
+        var used: ContinuousClock.Instant
+    }
 
-    func set(_ id: String, _ value: [TokenID]) {
-        tokens.withLock { $0[id] = value }
+    private let entries = Mutex<[String: Entry]>([:])
+
+    func set(_ id: String, _ entry: Entry) {
+        entries.withLock { $0[id] = entry }
     }
 
     func remove(_ id: String) {
-        tokens.withLock { $0[id] = nil }
+        entries.withLock { $0[id] = nil }
     }
 
-    subscript(id: String) -> [TokenID] {
-        tokens.withLock { $0[id] ?? [] }
+    subscript(id: String) -> Entry? {
+        entries.withLock { $0[id] }
+    }
+
+    var all: [String: Entry] {
+        entries.withLock { $0 }
     }
 }

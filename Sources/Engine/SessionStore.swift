@@ -12,6 +12,8 @@ struct SessionStore {
         /// All tokens of the session, the last of which may have no KV yet.
         var tokens: [TokenID]
         var table: BlockTable
+        /// The salt of the requests that may go on with it.
+        var salt: String?
         fileprivate(set) var used: ContinuousClock.Instant
     }
 
@@ -50,15 +52,36 @@ struct SessionStore {
         _ id: String,
         tokens: [TokenID],
         table: BlockTable,
+        salt: String?,
         now: ContinuousClock.Instant
     ) -> [Released] {
         var released: [Released] = []
-        if let old = sessions.updateValue(Session(tokens: tokens, table: table, used: now), forKey: id) {
+        if let old = sessions.updateValue(Session(tokens: tokens, table: table, salt: salt, used: now), forKey: id) {
             released.append(Released(id: id, table: old.table, isForgotten: false))
         }
         while sessions.count > capacity, let victim = removeLeastRecentlyUsed() { released.append(victim) }
         return released
     }
+
+    /// Whether idle sessions hold at least `count` blocks for which `isOwn`.
+    func blocks(atLeast count: Int, where isOwn: (BlockID) -> Bool) -> Bool {
+        var found = 0
+        for session in sessions.values {
+            for block in session.table.blocks where isOwn(block) {
+                found += 1
+                if found >= count { return true }
+            }
+        }
+        return count <= 0
+    }
+
+    /// Forgets a session.
+    mutating func remove(_ id: String) -> Released? {
+        sessions.removeValue(forKey: id).map { Released(id: id, table: $0.table) }
+    }
+
+    /// Every session, with when it was used last.
+    var all: [String: Session] { sessions }
 
     /// Forgets the session that was used longest ago, for its blocks.
     mutating func removeLeastRecentlyUsed() -> Released? {

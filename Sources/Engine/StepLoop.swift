@@ -6,51 +6,56 @@ import Scheduling
 
 /// Everything the engine thread owns, and `step()`: one transaction of plan, run, sample, update.
 ///
-/// Confined to one thread, and told the time instead of asking for it, so that tests drive it by hand.
+/// Confined to one thread, and told the time instead of asking for it, so that tests drive it by hand; only how long a step
+/// took is measured, by the clock it is given.
 struct StepLoop {
     private let model: any LanguageModel
-    private let pool: BlockPool
-    private var scheduler: Scheduler
-    private var requests: [RequestID: ActiveRequest] = [:]
-    private(set) var sessions: SessionStore
-    private let directory: SessionDirectory
+    private(set) var scheduler: Scheduler
+    private(set) var memory: KVMemory
     private var sampler = Sampler()
     private var outbox: Outbox
+    /// Tells how long steps take; nil: nothing is learned from them.
+    private let clock: (() -> ContinuousClock.Instant)?
+    /// Hears of sessions whose tokens changed.
+    private let archive: SessionArchive?
+    private let observer: (any StepObserver)?
 
     init(
         runtime: ModelRuntime,
-        limits: SchedulerLimits,
-        sessions: SessionStore,
-        directory: SessionDirectory,
-        outbox: Outbox
+        scheduler: Scheduler,
+        memory: KVMemory,
+        outbox: Outbox,
+        archive: SessionArchive? = nil,
+        observer: (any StepObserver)? = nil,
+        clock: (() -> ContinuousClock.Instant)? = nil
     ) {
-        let pool = runtime.pool
-        precondition(limits.poolBlocks <= pool.blockCount && limits.blockTokens == pool.layout.blockTokens)
+        let limits = scheduler.limits
+        precondition(limits.poolBlocks <= runtime.pool.blockCount)
+        precondition(limits.blockTokens == runtime.pool.layout.blockTokens)
+        precondition(limits.chains == runtime.model.chainCount)
         model = runtime.model
-        self.pool = pool
-        self.scheduler = Scheduler(limits: limits)
-        self.sessions = sessions
-        self.directory = directory
+        self.scheduler = scheduler
+        self.memory = memory
         self.outbox = outbox
+        self.archive = archive
+        self.observer = observer
+        self.clock = clock
     }
 
     var isIdle: Bool { scheduler.isIdle }
 
     // MARK: Requests come and go
 
-    mutating func submit(_ request: GenerationRequest, to receiver: any GenerationReceiver) {
-        precondition(requests[request.id] == nil, "request \(request.id) was submitted twice")
+    mutating func submit(
+        _ request: GenerationRequest,
+        to receiver: any GenerationReceiver,
+        now: ContinuousClock.Instant
+    ) {
+        precondition(memory.requests[request.id] == nil, "request \(request.id) was submitted twice")
+        if let session = request.sessionID { memory.touch(session, now: now) }
         do {
-            try scheduler.enqueue(
-                ScheduledRequest(
-                    id: request.id,
-                    promptTokens: request.prompt.count,
-                    maxTokens: request.maxTokens,
-                    chains: request.chains,
-                    promptLogprobs: request.promptLogprobs
-                )
-            )
-            requests[request.id] = ActiveRequest(request: request, receiver: receiver)
+            try scheduler.enqueue(ScheduledRequest(request), now: now)
+            memory.requests[request.id] = ActiveRequest(request: request, receiver: receiver)
         } catch {
             outbox.add(.failed(error), for: receiver)
         }
@@ -63,14 +68,33 @@ struct StepLoop {
 
     /// Stops a request wherever it is; its session keeps what was computed.
     mutating func cancel(_ id: RequestID, now: ContinuousClock.Instant) {
-        guard let request = requests.removeValue(forKey: id) else { return }
+        guard memory.requests[id] != nil else { return }
         scheduler.remove(id)
-        release(request, now: now)
+        release(id, now: now)
+    }
+
+    /// Changes what a request wants, and tells where it stands then; nil when it is not here.
+    mutating func change(
+        _ id: RequestID,
+        to change: RequestChange,
+        reply: @escaping @Sendable (RequestStatus?) -> Void
+    ) {
+        scheduler.change(id, to: change)
+        outbox.add(scheduler.status(of: id), to: reply)
+    }
+
+    /// Puts a session that came back from a slower tier into the pool.
+    mutating func restore(_ snapshot: KVSnapshot, session: String, now: ContinuousClock.Instant) {
+        memory.restore(snapshot, id: session, now: now)
+    }
+
+    mutating func removeSession(_ id: String) {
+        memory.removeSession(id)
     }
 
     /// Ends everything at once.
     mutating func failAll(_ failure: GenerationFailure, now: ContinuousClock.Instant) {
-        for (id, request) in requests {
+        for (id, request) in memory.requests {
             outbox.add(.failed(failure), for: request.receiver)
             cancel(id, now: now)
         }
@@ -85,57 +109,76 @@ struct StepLoop {
 
     /// Admits what fits, computes one batch, draws the tokens and tells everybody. Does nothing when nothing runs.
     mutating func step(now: ContinuousClock.Instant) {
-        for expired in sessions.removeExpired(now: now) { forget(expired) }
-        for (id, chains, reason) in scheduler.admit(now: now) { start(id, chains: chains, reason: reason, now: now) }
-        let plan = scheduler.plan()
-        guard !plan.isEmpty else { return outbox.send() }
-        let logits = model.forward(batch(for: plan), cache: pool)
+        memory.removeExpiredSessions(now: now)
+        let plan = scheduler.schedule(now: now, room: &memory)
+        for start in plan.started where !start.isResumed {
+            memory.requests[start.id]?.cachedTokens = start.cachedTokens
+        }
+        var report = report(of: plan, now: now)
+        report?.planSeconds = clock.map { ($0() - now) / .seconds(1) } ?? 0
+        for id in plan.expired { expire(id, now: now) }
+        defer { outbox.send() }
+        guard !plan.isEmpty else { return }
+        let shape = plan.shape(chains: model.chainCount)
+        let logits = model.forward(batch(for: plan), cache: memory.pool)
         scheduler.advance(plan)
         var row = 0
+        let end = clock?() ?? now
         for part in plan.parts {
-            consume(part, logits, firstRow: row, now: now)
+            consume(part, logits, firstRow: row, now: end)
             row += part.logitsRows
         }
-        outbox.send()
-    }
-
-    /// Gives an admitted request the KV that its session has for it, if any.
-    private mutating func start(_ id: RequestID, chains: Int, reason: ChainReason, now: ContinuousClock.Instant) {
-        guard let request = requests[id] else { return }
-        var cached = 0
-        if let session = session(for: request.request, now: now) {
-            // The prompt's last token always runs: it gives the first logits.
-            cached = min(
-                commonPrefix(session.tokens, request.tokens),
-                session.table.tokenCount,
-                request.tokens.count - 1
-            )
-            var table = pool.fork(session.table)
-            pool.truncate(&table, to: cached)
-            request.table = table
-            scheduler.setCached(cached, for: id)
+        if let clock {
+            report?.predictedSeconds = scheduler.cost.seconds(shape)
+            report?.seconds = (clock() - now) / .seconds(1)
+            scheduler.observe(shape, seconds: (clock() - now) / .seconds(1))
         }
-        outbox.add(
-            .admitted(Admission(cachedTokens: cached, chains: chains, reason: reason)),
-            for: request.receiver
-        )
+        tell(report)
     }
 
-    private mutating func session(
-        for request: GenerationRequest,
-        now: ContinuousClock.Instant
-    ) -> SessionStore.Session? {
-        // Log probabilities of the prompt need its logits, which no cache holds.
-        guard let id = request.sessionID, !request.promptLogprobs else { return nil }
-        return sessions.use(id, now: now)
+    /// What is known of a step before it runs; nil when nobody asks.
+    private func report(of plan: StepPlan, now: ContinuousClock.Instant) -> StepReport? {
+        guard observer != nil else { return nil }
+        var report = StepReport(chains: model.chainCount)
+        for part in plan.parts {
+            let drawn = part.logits != .none && part.start + part.count == memory.requests[part.id]?.tokens.count
+            report.prefillTokens += drawn ? part.count - 1 : part.count
+            if drawn { report.chainTokens[part.chains - 1] += 1 }
+        }
+        for start in plan.started {
+            guard let request = memory.requests[start.id] else { continue }
+            guard !start.isResumed else {
+                report.recomputedTokens += request.tokens.count - start.cachedTokens
+                continue
+            }
+            report.promptTokens += request.request.prompt.count
+            report.cachedTokens += start.cachedTokens
+            report.queueSeconds.append((now - request.request.arrival) / .seconds(1))
+        }
+        report.preemptions = plan.preempted.count
+        return report
+    }
+
+    /// Adds how full the house is, and hands the report over.
+    private func tell(_ report: StepReport?) {
+        guard let observer, var report else { return }
+        report.waiting = scheduler.queuedCount
+        report.running = scheduler.runningCount
+        report.usedBlocks = memory.runningBlocks
+        report.poolBlocks = memory.pool.blockCount
+        report.cachedBlocks = report.poolBlocks - memory.pool.freeBlocks - report.usedBlocks
+        report.evictions = memory.pool.evictions
+        report.sessions = memory.sessions.count
+        observer.observe(report)
     }
 
     /// The plan with its tokens and blocks.
-    private mutating func batch(for plan: StepPlan) -> Batch {
+    private func batch(for plan: StepPlan) -> Batch {
         Batch(
             segments: plan.parts.map { part in
-                guard let request = requests[part.id] else { preconditionFailure("\(part.id) is planned but unknown") }
-                makeRoom(for: part.count, in: &request.table)
+                guard let request = memory.requests[part.id] else {
+                    preconditionFailure("\(part.id) is planned but unknown")
+                }
                 return Segment(
                     tokens: Array(request.tokens[part.start..<part.start + part.count]),
                     start: part.start,
@@ -147,17 +190,6 @@ struct StepLoop {
         )
     }
 
-    /// Appends to a table, forgetting idle sessions while blocks are missing. The scheduler reserved the worst case of
-    /// every running request, so what idle sessions hold is always enough.
-    private mutating func makeRoom(for tokens: Int, in table: inout BlockTable) {
-        while !pool.append(tokens, to: &table) {
-            guard let victim = sessions.removeLeastRecentlyUsed() else {
-                preconditionFailure("no KV block left for an admitted request: the scheduler's reservation is wrong")
-            }
-            forget(victim)
-        }
-    }
-
     // MARK: Tokens
 
     /// Takes the logits of one part, which begin at row `firstRow`.
@@ -167,27 +199,29 @@ struct StepLoop {
         firstRow: Int,
         now: ContinuousClock.Instant
     ) {
-        guard let request = requests[part.id] else { return }
+        guard let request = memory.requests[part.id] else { return }
         let end = part.start + part.count
+        memory.publish(request, computed: end)
         if part.logits == .all { collectPromptLogprobs(request, part, logits, firstRow: firstRow) }
         guard end == request.tokens.count else { return }
-        if request.request.promptLogprobs && request.generatedCount == 0 {
-            outbox.add(.promptLogprobs(request.promptLogprobs), for: request.receiver)
-        }
-        var ending: FinishReason?
-        if request.request.maxTokens == 0 {
-            ending = .length
-        } else {
-            ending = generate(request, part, logits[firstRow + part.logitsRows - 1])
-        }
+        announce(request, chains: part.chains, reason: part.reason)
+        if request.needsPromptLogits { outbox.add(.promptLogprobs(request.promptLogprobs), for: request.receiver) }
+        let ending =
+            request.request.maxTokens == 0
+            ? .length : generate(request, part, logits[firstRow + part.logitsRows - 1])
         if let ending {
-            outbox.add(.finished(ending), for: request.receiver)
-            requests[part.id] = nil
-            scheduler.finish(part.id, now: now)
-            release(request, now: now)
+            finish(request, ending, now: now)
         } else {
-            scheduler.appended(part.id)
+            scheduler.appended(part.id, now: now)
         }
+    }
+
+    /// Tells once that a request has its place; with its first token, for its chain count is known then.
+    private mutating func announce(_ request: ActiveRequest, chains: Int, reason: ChainReason) {
+        guard !request.isAnnounced else { return }
+        request.isAnnounced = true
+        let admission = Admission(cachedTokens: request.cachedTokens, chains: chains, reason: reason)
+        outbox.add(.admitted(admission), for: request.receiver)
     }
 
     /// Draws the next token; returns why the answer ends with it, if it does.
@@ -224,20 +258,41 @@ struct StepLoop {
         }
     }
 
-    // MARK: Blocks
+    // MARK: Ends
 
-    /// Gives a request's blocks to its session, or back to the pool.
-    private mutating func release(_ request: ActiveRequest, now: ContinuousClock.Instant) {
-        var table = request.table
-        guard let id = request.request.sessionID, !table.isEmpty else { return pool.release(&table) }
-        directory.set(id, request.tokens)
-        for released in sessions.store(id, tokens: request.tokens, table: table, now: now) { forget(released) }
+    /// Ends an answer whose time is used up, wherever it is.
+    private mutating func expire(_ id: RequestID, now: ContinuousClock.Instant) {
+        guard let request = memory.requests[id], let status = scheduler.status(of: id) else { return }
+        announce(request, chains: status.chains, reason: .budget)
+        finish(request, .deadline, now: now)
     }
 
-    private func forget(_ released: SessionStore.Released) {
-        var table = released.table
-        pool.release(&table)
-        if released.isForgotten { directory.remove(released.id) }
+    private mutating func finish(_ request: ActiveRequest, _ reason: FinishReason, now: ContinuousClock.Instant) {
+        outbox.add(.finished(reason), for: request.receiver)
+        scheduler.finish(request.request.id, endedItself: reason == .stop, now: now)
+        release(request.request.id, now: now)
+    }
+
+    private mutating func release(_ id: RequestID, now: ContinuousClock.Instant) {
+        guard let session = memory.end(id, now: now), let kept = memory.sessions[session] else { return }
+        archive?.save(session, kept, from: memory.pool)
+    }
+}
+
+extension ScheduledRequest {
+    fileprivate init(_ request: GenerationRequest) {
+        self.init(
+            id: request.id,
+            promptTokens: request.prompt.count,
+            maxTokens: request.maxTokens,
+            chains: request.chains,
+            promptLogprobs: request.promptLogprobs,
+            budget: request.budget,
+            arrival: request.arrival,
+            priority: request.priority,
+            client: request.client,
+            leader: request.leader
+        )
     }
 }
 

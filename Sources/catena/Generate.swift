@@ -74,8 +74,7 @@ struct Generate: ParsableCommand {
         let blocks = layout.blocks(for: tokens.count + maxTokens)
         let rows = model.maxRows
         let loaded = model.chainCount
-        let engine = InferenceEngine(
-            runtime: ModelRuntime(model: model, pool: BlockPool(layout: layout, blocks: blocks)),
+        var options = InferenceEngine.Options(
             limits: SchedulerLimits(
                 running: 1,
                 queued: 0,
@@ -85,6 +84,13 @@ struct Generate: ParsableCommand {
                 chains: loaded
             ),
             sessions: .init(count: 0, timeToLive: .zero),
+            contextLength: tokens.count + maxTokens
+        )
+        // One request without a budget: what steps cost decides nothing.
+        options.calibrationTime = .zero
+        let engine = InferenceEngine(
+            runtime: ModelRuntime(model: model, pool: BlockPool(layout: layout, blocks: blocks)),
+            options: options,
             outbox: DispatchQueue(label: "catena.generate")
         )
         let printer = AnswerPrinter(tokenizer: tokenizer)

@@ -35,16 +35,22 @@ import Testing
             chains = model.chainCount
             loop = StepLoop(
                 runtime: ModelRuntime(model: model, pool: pool),
-                limits: SchedulerLimits(
-                    running: 40,
-                    queued: 40,
-                    stepTokens: stepTokens,
-                    poolBlocks: 400,
-                    blockTokens: pool.layout.blockTokens,
-                    chains: model.chainCount
+                scheduler: Scheduler(
+                    limits: SchedulerLimits(
+                        running: 40,
+                        queued: 40,
+                        stepTokens: stepTokens,
+                        poolBlocks: 400,
+                        blockTokens: pool.layout.blockTokens,
+                        chains: model.chainCount
+                    )
                 ),
-                sessions: SessionStore(capacity: 4, timeToLive: .seconds(60)),
-                directory: SessionDirectory(),
+                memory: KVMemory(
+                    pool: pool,
+                    sessions: SessionStore(capacity: 4, timeToLive: .seconds(60)),
+                    directory: SessionDirectory(),
+                    sharesPrefixes: true
+                ),
                 outbox: Outbox(queue: queue)
             )
         }
@@ -66,7 +72,7 @@ import Testing
             var random = SeededGenerator(seed: seed)
             let log = EventLog()
             for number in 0..<others {
-                if number == others / 2 { loop.submit(request, to: log) }
+                if number == others / 2 { loop.submit(request, to: log, now: .now) }
                 if number.isMultiple(of: 3) { loop.step(now: .now) }  // some are ahead of others
                 let other = GenerationRequest(
                     id: "other \(number)",
@@ -77,9 +83,9 @@ import Testing
                     chains: .fixed(Int.random(in: 1...chains, using: &random)),
                     sampling: SamplingParameters(temperature: 1, seed: UInt64(number))
                 )
-                loop.submit(other, to: EventLog())
+                loop.submit(other, to: EventLog(), now: .now)
             }
-            if others == 0 { loop.submit(request, to: log) }
+            if others == 0 { loop.submit(request, to: log, now: .now) }
             while !loop.isIdle { loop.step(now: .now) }
             queue.sync {}
             return log.tokens.map(\.id)

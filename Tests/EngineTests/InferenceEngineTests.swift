@@ -7,12 +7,18 @@ import Testing
 
 private func makeEngine(
     queue: DispatchQueue = DispatchQueue(label: "test.outbox"),
-    stepTime: Double = 0
+    stepTime: Double = 0,
+    calibration: Int = 0
 ) -> InferenceEngine {
-    InferenceEngine(
-        runtime: ModelRuntime(model: PrefixHashModel(stepTime: stepTime), pool: PrefixHashModel.makePool(blocks: 64)),
+    var options = InferenceEngine.Options(
         limits: SchedulerLimits(running: 4, queued: 1000, stepTokens: 32, poolBlocks: 64, blockTokens: 16, chains: 4),
         sessions: .init(count: 4, timeToLive: .seconds(60)),
+        contextLength: 1024
+    )
+    options.calibrationTime = .milliseconds(calibration)
+    return InferenceEngine(
+        runtime: ModelRuntime(model: PrefixHashModel(stepTime: stepTime), pool: PrefixHashModel.makePool(blocks: 64)),
+        options: options,
         outbox: queue
     )
 }
@@ -22,7 +28,7 @@ private func request(_ id: String, prompt: [TokenID], max: Int) -> GenerationReq
         id: id,
         prompt: prompt,
         maxTokens: max,
-        chains: .auto,
+        chains: .fixed(4),
         sampling: SamplingParameters(temperature: 0, seed: 0)
     )
 }
@@ -45,7 +51,7 @@ private func drainAndWait(_ engine: InferenceEngine) -> Bool {
             #expect(log.waitForEnd())
             let expected = PrefixHashModel.answer(to: [TokenID(index % 64), 3], count: 12, chains: 4)
             #expect(log.tokens.map(\.id) == expected)
-            #expect(log.admission?.reason == .unconstrained)
+            #expect(log.admission?.reason == .requested)
         }
         #expect(drainAndWait(engine))
     }

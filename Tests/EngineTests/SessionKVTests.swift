@@ -27,16 +27,22 @@ import Testing
             pool = BlockPool(layout: model.blockLayout(), blocks: 40)
             loop = StepLoop(
                 runtime: ModelRuntime(model: model, pool: pool),
-                limits: SchedulerLimits(
-                    running: 4,
-                    queued: 4,
-                    stepTokens: stepTokens,
-                    poolBlocks: 40,
-                    blockTokens: pool.layout.blockTokens,
-                    chains: model.chainCount
+                scheduler: Scheduler(
+                    limits: SchedulerLimits(
+                        running: 4,
+                        queued: 4,
+                        stepTokens: stepTokens,
+                        poolBlocks: 40,
+                        blockTokens: pool.layout.blockTokens,
+                        chains: model.chainCount
+                    )
                 ),
-                sessions: SessionStore(capacity: 4, timeToLive: .seconds(60)),
-                directory: SessionDirectory(),
+                memory: KVMemory(
+                    pool: pool,
+                    sessions: SessionStore(capacity: 4, timeToLive: .seconds(60)),
+                    directory: SessionDirectory(),
+                    sharesPrefixes: false
+                ),
                 outbox: Outbox(queue: queue)
             )
         }
@@ -52,7 +58,7 @@ import Testing
                 sampling: SamplingParameters(temperature: 0, seed: 0),
                 sessionID: "s"
             )
-            loop.submit(request, to: log)
+            loop.submit(request, to: log, now: .now)
             while !loop.isIdle { loop.step(now: .now) }
             queue.sync {}
             return log
@@ -60,7 +66,7 @@ import Testing
 
         /// The session's tokens that have keys and values, and the bytes of their blocks.
         func kept() throws -> (tokens: [TokenID], bytes: [[UInt8]]) {
-            let session = try #require(loop.sessions["s"])
+            let session = try #require(loop.memory.sessions["s"])
             return (
                 Array(session.tokens.prefix(session.table.tokenCount)),
                 session.table.blocks.map { Array(pool.bytes(of: $0)) }

@@ -18,20 +18,33 @@ private struct Bench {
     var now = ContinuousClock.now
     private var made = 0
 
-    init(blocks: Int = 64, running: Int = 4, queued: Int = 64, stepTokens: Int = 24, sessions: Int = 8) {
+    init(
+        blocks: Int = 64,
+        running: Int = 4,
+        queued: Int = 64,
+        stepTokens: Int = 24,
+        sessions: Int = 8,
+        sharesPrefixes: Bool = false
+    ) {
         pool = PrefixHashModel.makePool(blocks: blocks)
         loop = StepLoop(
             runtime: ModelRuntime(model: model, pool: pool),
-            limits: SchedulerLimits(
-                running: running,
-                queued: queued,
-                stepTokens: stepTokens,
-                poolBlocks: blocks,
-                blockTokens: PrefixHashModel.layout.blockTokens,
-                chains: model.chainCount
+            scheduler: Scheduler(
+                limits: SchedulerLimits(
+                    running: running,
+                    queued: queued,
+                    stepTokens: stepTokens,
+                    poolBlocks: blocks,
+                    blockTokens: PrefixHashModel.layout.blockTokens,
+                    chains: model.chainCount
+                )
             ),
-            sessions: SessionStore(capacity: sessions, timeToLive: .seconds(60)),
-            directory: directory,
+            memory: KVMemory(
+                pool: pool,
+                sessions: SessionStore(capacity: sessions, timeToLive: .seconds(60)),
+                directory: directory,
+                sharesPrefixes: sharesPrefixes
+            ),
             outbox: Outbox(queue: queue)
         )
     }
@@ -60,7 +73,8 @@ private struct Bench {
                 promptLogprobs: promptLogprobs,
                 sessionID: session
             ),
-            to: log
+            to: log,
+            now: now
         )
         return (id, log)
     }
@@ -163,7 +177,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
             #expect(bench.model.computedTokens - before == history.count - cached + 9)
             history += log.tokens.map(\.id)
             known = history.count
-            #expect(bench.directory["s"] == history)
+            #expect(bench.directory["s"]?.tokens == history)
             history += prompt(5, from: chains)
         }
     }
@@ -192,7 +206,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
         var bench = Bench()
         _ = bench.submit(prompt(20), max: 3, session: "s")
         bench.runUntilIdle()
-        let base = bench.directory["s"]
+        let base = bench.directory["s"]?.tokens ?? []
         let left = bench.submit(base + [1], max: 20, session: "s")
         let right = bench.submit(base + [2], max: 20, session: "s")
         bench.runUntilIdle()
@@ -210,7 +224,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
         let (_, log) = bench.submit(prompt(100), max: 20)
         bench.runUntilIdle()
         #expect(log.tokens.map(\.id) == PrefixHashModel.answer(to: prompt(100), count: 20, chains: 4))
-        #expect(bench.directory["s0"].isEmpty)
+        #expect(bench.directory["s0"] == nil)
     }
 
     @Test func sessionsAreForgottenAfterTheirTime() {
@@ -221,7 +235,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
         bench.now += .seconds(61)
         bench.step()
         #expect(bench.pool.usedBlocks == 0)
-        #expect(bench.directory["s"].isEmpty)
+        #expect(bench.directory["s"] == nil)
     }
 
     @Test func overloadAndImpossibleRequestsFail() {
@@ -262,7 +276,7 @@ private func prompt(_ count: Int, from first: Int = 1) -> [TokenID] {
         for _ in 0..<1_500 {
             if Int.random(in: 0..<3, using: &generator) == 0 {
                 let session = Bool.random(using: &generator) ? "s\(Int.random(in: 0..<6, using: &generator))" : nil
-                var words = session.map { bench.directory[$0] } ?? []
+                var words = session.flatMap { bench.directory[$0]?.tokens } ?? []
                 words = Array(words.prefix(Int.random(in: 0...60, using: &generator)))
                 words += prompt(.random(in: 1...40, using: &generator), from: .random(in: 0..<60, using: &generator))
                 let max = Int.random(in: 1...20, using: &generator)

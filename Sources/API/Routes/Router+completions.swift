@@ -46,7 +46,7 @@ extension Router {
         backend: ServiceState.Backend
     ) throws(APIError) -> [RunningCompletion.Submission] {
         let encoder = PromptEncoder(codec: backend.codec, model: backend.model)
-        let session = request.sessionID.map { backend.service.sessionTokens($0) } ?? []
+        let session = request.sessionID.map { backend.service.sessionTokens($0, salt: request.cacheSalt) } ?? []
         let endTokens = request.ignoreEndTokens ? [] : backend.model.endTokens
         var submissions: [RunningCompletion.Submission] = []
         for prompt in request.prompts {

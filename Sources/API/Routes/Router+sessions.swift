@@ -48,7 +48,8 @@ extension JSONWriter {
         raw("{\"id\":")
         string(session.id)
         raw(",\"object\":\"session\",\"tokens\":")
-        integer(session.tokens)
+        // A snapshot's are known when it was read.
+        if let tokens = session.tokens { integer(tokens) } else { raw("null") }
         raw(",\"tiers\":[")
         for (index, tier) in session.tiers.enumerated() {
             separator(before: index)

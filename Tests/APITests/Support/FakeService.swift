@@ -45,7 +45,7 @@ final class FakeService: GenerationService {
         }
     }
 
-    func sessionTokens(_ id: String) -> [TokenID] {
+    func sessionTokens(_ id: String, salt: String?) -> [TokenID] {
         state.withLock { $0.sessions[id] ?? [] }
     }
 
@@ -98,7 +98,7 @@ final class OvertakenService: GenerationService {
         reply(nil)
     }
 
-    func sessionTokens(_ id: String) -> [TokenID] { [] }
+    func sessionTokens(_ id: String, salt: String?) -> [TokenID] { [] }
 
     func sessions() -> [SessionSummary] { [] }
 
