@@ -57,7 +57,7 @@ public final class CatenaServer: Sendable {
         if let path = configuration.server.unixSocket { addresses.append(try http.listen(on: .unix(path: path))) }
         for address in addresses { log.info("listening on \(address)") }
         let start = ContinuousClock.now
-        let loaded = try LoadedModel(configuration, metrics: metrics.engine)
+        let loaded = try LoadedModel(configuration, metrics: metrics.engine, log: log)
         log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
         engine.withLock { $0 = loaded.engine }
         state.becomeReady(

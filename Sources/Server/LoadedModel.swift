@@ -4,6 +4,7 @@ import Dispatch
 import Engine
 import Foundation
 import KVCache
+import Logging
 import Metrics
 import Model
 import ModelIO
@@ -21,7 +22,7 @@ struct LoadedModel: Sendable {
     let summary: String
 
     /// Opens the folder and starts the engine.
-    init(_ configuration: ServerConfiguration, metrics: EngineMetrics) throws {
+    init(_ configuration: ServerConfiguration, metrics: EngineMetrics, log: Logger) throws {
         let folder = configuration.model.path
         let checkpoint = try Checkpoint(folder: folder, chains: configuration.model.maxChains)
         tokenizer = try BPETokenizer(path: folder + "/" + BPETokenizer.fileName)
@@ -40,11 +41,51 @@ struct LoadedModel: Sendable {
         summary =
             "model \(served.name): \(checkpoint.chainCount) chains, "
             + "\(limits.poolBlocks * limits.blockTokens) tokens of KV cache"
-        engine = InferenceEngine(
-            runtime: runtime,
+        var options = InferenceEngine.Options(
             limits: limits,
             sessions: .init(count: configuration.sessions.max, timeToLive: configuration.sessions.ttl),
-            outbox: DispatchQueue(label: "catena.outbox")
+            contextLength: checkpoint.configuration.contextLength
+        )
+        options.sharesPrefixes = configuration.kvCache.prefixCache
+        options.policy = .elastic(ElasticRules(eagerness: configuration.scheduler.eagerness))
+        options.calibrationTime = configuration.scheduler.calibration
+        options.observer = StepMetrics(metrics)
+        options.archive = try Self.makeArchive(
+            configuration.sessions,
+            checkpoint,
+            layout: runtime.pool.layout,
+            log: log
+        )
+        let calibrated = DispatchSemaphore(value: 0)
+        engine = InferenceEngine(
+            runtime: runtime,
+            options: options,
+            outbox: DispatchQueue(label: "catena.outbox"),
+            ready: { _ in calibrated.signal() }
+        )
+        calibrated.wait()
+    }
+
+    /// The slower tiers of sessions; nil when none is configured.
+    private static func makeArchive(
+        _ settings: ServerConfiguration.Sessions,
+        _ checkpoint: Checkpoint,
+        layout: BlockLayout,
+        log: Logger
+    ) throws -> SessionArchive? {
+        guard let path = settings.disk.path else { return nil }
+        let folder = try SnapshotFolder(path: path, maxBytes: settings.disk.size, timeToLive: settings.disk.ttl)
+        log.info("sessions on disk: \(folder.list().count) in \(path)")
+        return SessionArchive(
+            tiers: [DiskTier(folder)],
+            identity: SessionArchive.Identity(
+                fingerprint: checkpoint.fingerprint,
+                layout: layout,
+                vocabularySize: checkpoint.configuration.vocabularySize,
+                contextLength: checkpoint.configuration.contextLength
+            ),
+            pendingLimit: settings.disk.writeBehind,
+            report: { log.warning("\($0)") }
         )
     }
 

@@ -44,13 +44,20 @@ extension ServerConfiguration {
         Setting("kv_cache.size", \.kvCache.size, .memory),
         Setting("kv_cache.dtype", \.kvCache.dtype, .word),
         Setting("kv_cache.block_tokens", \.kvCache.blockTokens, .integer(16...1024, multipleOf: 16)),
+        Setting("kv_cache.prefix_cache", \.kvCache.prefixCache, .bool),
 
         Setting("scheduler.max_running", \.scheduler.maxRunning, .integer(1...4096)),
         Setting("scheduler.max_queued", \.scheduler.maxQueued, .integer(0...1_000_000)),
         Setting("scheduler.step_tokens", \.scheduler.stepTokens, .integer(1...65536)),
+        Setting("scheduler.calibration", \.scheduler.calibration, .duration(.zero...(.seconds(60)))),
+        Setting("scheduler.eagerness", \.scheduler.eagerness, .number(0...100)),
 
         Setting("sessions.max", \.sessions.max, .integer(0...1_000_000)),
         Setting("sessions.ttl", \.sessions.ttl, .duration(anyTime)),
+        Setting("sessions.disk.path", \.sessions.disk.path, .optional(.text("the path of a folder"), none: "null")),
+        Setting("sessions.disk.size", \.sessions.disk.size, .bytes(atLeast: 1 << 20)),
+        Setting("sessions.disk.ttl", \.sessions.disk.ttl, .duration(anyTime)),
+        Setting("sessions.disk.write_behind", \.sessions.disk.writeBehind, .bytes(atLeast: 1 << 20)),
 
         Setting("limits.prompts", \.limits.prompts, .integer(count)),
         Setting("limits.n", \.limits.n, .integer(1...1024)),

@@ -141,6 +141,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var dtype = ElementType.bf16
         /// Tokens of a block, the unit of allocation and of sharing between requests: a multiple of 16.
         public var blockTokens = 16
+        /// Whether requests find the KV of earlier ones with the same first tokens.
+        public var prefixCache = true
     }
 
     /// How requests share the model.
@@ -152,6 +154,12 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// Tokens of one step: the longest part of a prompt that is computed between two tokens of the others. At least
         /// `maxRunning`.
         public var stepTokens = 256
+        /// How long measuring the time of steps may take at start; the chain policy goes by it. Zero: it is learned from
+        /// requests.
+        public var calibration = Duration.milliseconds(1500)
+        /// How much of the time that budgets leave may be spent on larger sizes, for each unit of spare capacity. More gives
+        /// more chains, less keeps more for bursts.
+        public var eagerness = 1.5
     }
 
     /// Conversations whose KV is kept between requests.
@@ -160,6 +168,19 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var max = 1024
         /// Sessions idle for longer are forgotten.
         public var ttl = Duration.seconds(30 * 60)
+        public var disk = Disk()
+
+        /// A folder that keeps sessions beyond memory and beyond the end of the process.
+        public struct Disk: Sendable, Hashable {
+            /// Nil: sessions are kept in memory only.
+            public var path: String?
+            /// The most bytes of all sessions in it; the least recently used goes first.
+            public var size = 1 << 30
+            /// Sessions idle for longer are removed.
+            public var ttl = Duration.seconds(24 * 3600)
+            /// The most bytes that wait to be written; a session beyond them is left out.
+            public var writeBehind = 64 << 20
+        }
     }
 
     /// The largest completion request.

@@ -35,6 +35,16 @@ extension ValueForm where Value == Int {
     }
 }
 
+extension ValueForm where Value == Double {
+    static func number(_ range: ClosedRange<Double>) -> Self {
+        Self(
+            expected: "a number from \(range.lowerBound) to \(range.upperBound)",
+            read: { raw in raw.word.flatMap { Double($0) }.flatMap { range.contains($0) ? $0 : nil } },
+            show: { "\($0)" }
+        )
+    }
+}
+
 extension ValueForm where Value == Bool {
     static var bool: Self {
         Self(
