@@ -107,6 +107,13 @@ let package = Package(
         // Many HTTP requests at once on one thread: the client of `catena loadtest`.
         .target(name: "LoadClient", dependencies: ["CShims", "JSON", "LoadTesting"], swiftSettings: swiftSettings),
 
+        // The server's scheduler over a workload, with the cost model as the machine: `catena simulate`. Pure.
+        .target(
+            name: "Simulation",
+            dependencies: ["Core", "JSON", "LoadTesting", "Scheduling"],
+            swiftSettings: swiftSettings
+        ),
+
         // MARK: The program
         // Every setting with its default, documented; YAML, environment and flags.
         .target(
@@ -127,7 +134,7 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
+                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO", "Simulation",
                 "Sampling", "Scheduling", "Server", "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -160,6 +167,11 @@ let package = Package(
         .testTarget(
             name: "SchedulingTests",
             dependencies: ["Scheduling", "Core", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation", "LoadTesting", "Scheduling"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

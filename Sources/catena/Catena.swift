@@ -26,8 +26,8 @@ struct Catena: ParsableCommand {
             """,
         version: catenaVersion,
         subcommands: [
-            Serve.self, Generate.self, Evaluate.self, Bench.self, LoadTest.self, Quantize.self, Random.self,
-            Inspect.self, CheckConfig.self,
+            Serve.self, Generate.self, Evaluate.self, Bench.self, LoadTest.self, Simulate.self, Quantize.self,
+            Random.self, Inspect.self, CheckConfig.self,
         ]
     )
 }

@@ -1,0 +1,48 @@
+import LoadTesting
+import Scheduling
+
+/// The most chains a token can have on average, whatever the scheduler does: requests as a fluid that never waits, in
+/// batches that are always full.
+///
+/// At a given load there are so many seconds of the machine for a token. The sizes are points (seconds a token, chains);
+/// time-sharing between sizes reaches every point between them, so the bound is the upper concave hull of the points, taken at
+/// those seconds.
+package struct FluidBound: Sendable {
+    /// Seconds of the machine that a token takes at `k` chains, position `k - 1`, in a full batch.
+    package let tokenSeconds: [Double]
+    /// Seconds that a request's prompt takes, and tokens of its answer, on average.
+    package let promptSeconds: Double
+    package let outputTokens: Double
+
+    package init(_ workload: Workload, cost: CostModel, limits: SchedulerLimits) {
+        let prompt = workload.meanPromptTokens, output = workload.meanOutputTokens
+        let position = Int(prompt + output / 2)
+        tokenSeconds = (1...limits.chains).map {
+            cost.decodeSeconds(rows: limits.running, chains: $0, position: position) / Double(limits.running)
+        }
+        promptSeconds =
+            workload.arrivals.isEmpty
+            ? 0
+            : workload.arrivals.reduce(0) {
+                $0 + cost.prefillSeconds(tokens: $1.promptTokens - 1, chunk: limits.stepTokens)
+            } / Double(workload.arrivals.count)
+        outputTokens = output
+    }
+
+    /// Requests a second that the machine serves at one chain.
+    package var capacity: Double { 1 / (promptSeconds + outputTokens * tokenSeconds[0]) }
+
+    /// The bound for the mean chain count at `rate` requests a second; 1 where even that cannot be served.
+    package func chains(atRate rate: Double) -> Double {
+        let seconds = (1 / rate - promptSeconds) / outputTokens
+        var best = 1.0
+        for (low, cheap) in tokenSeconds.enumerated() where cheap <= seconds {
+            best = max(best, Double(low + 1))
+            for high in (low + 1)..<max(low + 1, tokenSeconds.count) where tokenSeconds[high] > seconds {
+                let share = (seconds - cheap) / (tokenSeconds[high] - cheap)
+                best = max(best, Double(low + 1) + share * Double(high - low))
+            }
+        }
+        return best
+    }
+}

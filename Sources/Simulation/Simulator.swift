@@ -1,0 +1,161 @@
+import Core
+import Glibc
+import LoadTesting
+import Scheduling
+
+/// The server's scheduler under a workload, with a cost model in the place of the machine: time is counted and not waited
+/// for, so that an hour takes seconds.
+///
+/// What it leaves out is what surrounds the engine (HTTP, tokenising, another program's disturbances beyond ``noise``). The
+/// scheduler, its queue, its admission and its policy are the server's own.
+package struct Simulator {
+    package struct Options: Sendable {
+        package var limits: SchedulerLimits
+        package var policy: ChainPolicy
+        /// What steps cost. The scheduler knows it too, and corrects its copy by what it sees.
+        package var cost: CostModel
+        /// Steps take longer or shorter by a factor whose logarithm is normal with this deviation.
+        package var noise = 0.0
+        package var seed: UInt64 = 1
+
+        package init(limits: SchedulerLimits, policy: ChainPolicy, cost: CostModel) {
+            self.limits = limits
+            self.policy = policy
+            self.cost = cost
+        }
+    }
+
+    /// What came of a workload.
+    package struct Result: Sendable {
+        /// In the workload's order.
+        package var outcomes: [RequestOutcome]
+        /// Steps that were run, and seconds that they took.
+        package var steps = 0
+        package var busySeconds = 0.0
+        package var preemptions = 0
+    }
+
+    private let options: Options
+    private let origin = ContinuousClock.now
+    private var scheduler: Scheduler
+    private var room: CountedRoom
+    private var random: SeededRandom
+    /// Seconds since the start.
+    private var now = 0.0
+    private var result = Result(outcomes: [])
+
+    package init(_ options: Options) {
+        self.options = options
+        scheduler = Scheduler(limits: options.limits, cost: options.cost, policy: options.policy)
+        room = CountedRoom(blocks: options.limits.poolBlocks, blockTokens: options.limits.blockTokens)
+        random = SeededRandom(seed: options.seed, stream: 7)
+    }
+
+    /// Runs a workload to its end.
+    ///
+    /// - Parameters:
+    ///   - limits: of each request.
+    ///   - progress: hears now and then how many requests have come.
+    package static func run(
+        _ workload: Workload,
+        _ options: Options,
+        limits: (Arrival) -> LatencyLimits,
+        progress: (Int) -> Void = { _ in }
+    ) -> Result {
+        var simulator = Simulator(options)
+        return simulator.run(workload, limits: limits, progress: progress)
+    }
+
+    private mutating func run(
+        _ workload: Workload,
+        limits: (Arrival) -> LatencyLimits,
+        progress: (Int) -> Void
+    ) -> Result {
+        result.outcomes = workload.arrivals.map { RequestOutcome($0, limits: limits($0)) }
+        var next = 0
+        while next < result.outcomes.count || !scheduler.isIdle {
+            if scheduler.isIdle { now = max(now, result.outcomes[next].scheduled) }
+            while next < result.outcomes.count, result.outcomes[next].scheduled <= now {
+                submit(next)
+                next += 1
+                if next.isMultiple(of: 1000) { progress(next) }
+            }
+            step()
+        }
+        result.preemptions = scheduler.preemptions
+        return result
+    }
+
+    private var instant: ContinuousClock.Instant { instant(now) }
+
+    private func instant(_ seconds: Double) -> ContinuousClock.Instant { origin + .seconds(seconds) }
+
+    // MARK: Events
+
+    private mutating func submit(_ index: Int) {
+        let outcome = result.outcomes[index]
+        result.outcomes[index].sent = now
+        do throws(GenerationFailure) {
+            try scheduler.enqueue(
+                ScheduledRequest(
+                    id: String(index),
+                    promptTokens: outcome.promptTokens,
+                    maxTokens: outcome.plannedTokens,
+                    budget: LatencyBudget(
+                        whole: outcome.limits.total.map { .seconds($0) },
+                        firstToken: outcome.limits.firstToken.map { .seconds($0) },
+                        perToken: outcome.limits.perToken.map { .seconds($0) }
+                    ),
+                    arrival: instant(outcome.scheduled)
+                ),
+                now: instant
+            )
+        } catch {
+            result.outcomes[index].end = now
+            result.outcomes[index].status = Self.status(error)
+        }
+    }
+
+    private static func status(_ failure: GenerationFailure) -> RequestOutcome.Status {
+        switch failure {
+        case .overloaded: .rejected(status: 503, code: "server_is_overloaded")
+        case .unattainable: .rejected(status: 503, code: "deadline_unattainable")
+        case .tooLarge: .rejected(status: 400, code: "context_length_exceeded")
+        case .shuttingDown: .failed("shutting down")
+        }
+    }
+
+    private mutating func step() {
+        let plan = scheduler.schedule(now: instant, room: &room)
+        for id in plan.expired { finish(id, .cut) }
+        guard !plan.isEmpty else { return }
+        let shape = plan.shape(chains: options.limits.chains)
+        var seconds = options.cost.seconds(shape)
+        if options.noise > 0 { seconds *= exp(options.noise * random.normal()) }
+        now += seconds
+        result.steps += 1
+        result.busySeconds += seconds
+        scheduler.advance(plan)
+        for part in plan.parts where part.logits != .none {
+            guard let index = Int(part.id) else { continue }
+            result.outcomes[index].note(tokens: 1, chains: part.chains, at: now)
+            if result.outcomes[index].outputTokens == result.outcomes[index].plannedTokens {
+                finish(part.id, .completed)
+            } else {
+                scheduler.appended(part.id, now: instant)
+            }
+        }
+        scheduler.observe(shape, seconds: seconds)
+    }
+
+    private mutating func finish(_ id: RequestID, _ status: RequestOutcome.Status) {
+        guard let index = Int(id) else { return }
+        scheduler.finish(id, endedItself: false, now: instant)
+        room.giveUp(id)
+        result.outcomes[index].status = status
+        result.outcomes[index].end = now
+        var counts = [Int](repeating: 0, count: options.limits.chains)
+        for run in result.outcomes[index].runs { counts[run.chains - 1] += run.tokens }
+        result.outcomes[index].chainTokens = counts
+    }
+}
