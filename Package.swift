@@ -134,7 +134,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO", "Simulation",
+                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
+                "Simulation",
                 "Sampling", "Scheduling", "Server", "ServerConfig", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -29,7 +29,7 @@ def catena(*arguments: str, stdin: str = "", status: int = 0, **environment: str
 
 def test_help_names_every_command() -> None:
     text = catena("--help").stdout
-    for command in ("serve", "generate", "eval", "bench", "loadtest", "quantize", "inspect", "check-config"):
+    for command in ("serve", "generate", "eval", "bench", "loadtest", "simulate", "quantize", "inspect", "check-config"):
         assert re.search(rf"^  {command}\s", text, re.MULTILINE), command
         assert len(catena(command, "--help").stdout) > 300
 
