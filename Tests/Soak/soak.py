@@ -1,0 +1,262 @@
+"""A soak: mixed load with random disconnects, changes, tiny KV memory and session churn, for as long as you like.
+
+    make soak SECONDS=1800
+
+Two servers run: one under load with a KV pool that is far too small, and one that answers single requests with nothing
+cached. What the first one says is compared with what the second one says to the same request. At the end nothing may
+be left over: blocks, descriptors, memory.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+
+import httpx
+
+WORDS = "the old man and his dog went down to sea where ships of every size lay under a grey sky while gulls cried".split()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A `catena serve` of its own."""
+
+    def __init__(self, program: str, **settings: str) -> None:
+        self.port = free_port()
+        command = [program, "serve", "--port", str(self.port), "--set", "log.level=warning"]
+        for key, value in settings.items():
+            command += ["--set", f"{key.replace('__', '.')}={value}"]
+        self.process = subprocess.Popen(command)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise SystemExit("the server did not start")
+            time.sleep(0.1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def metrics(self) -> dict[str, float]:
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident(self) -> int:
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+class Soak:
+    def __init__(self, loaded: Server, reference: Server, seed: int) -> None:
+        self.loaded, self.reference = loaded, reference
+        self.random = random.Random(seed)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+        self.http = httpx.AsyncClient(base_url=loaded.url, timeout=120, limits=limits)
+        self.single = httpx.AsyncClient(base_url=reference.url, timeout=120)
+        self.one_at_a_time = asyncio.Lock()
+        self.counts: Counter[str] = Counter()
+        self.sessions: dict[str, str] = {}
+
+    def text(self, low: int, high: int) -> str:
+        return " ".join(self.random.choices(WORDS, k=self.random.randint(low, high)))
+
+    def body(self) -> dict:
+        # A few beginnings that many prompts share, so that the prefix cache has something to do.
+        start = random.Random(self.random.randint(0, 5)).choices(WORDS, k=self.random.choice([0, 40, 120]))
+        return {
+            "prompt": " ".join(start) + " " + self.text(1, 60),
+            "max_tokens": self.random.randint(1, 60),
+            "temperature": self.random.choice([0, 0.8]),
+            "seed": self.random.randint(0, 1 << 40),
+            "chains": self.random.randint(1, 4),
+            "ignore_eos": True,
+        }
+
+    async def check(self, body: dict, text: str) -> None:
+        """Asks the quiet server the same, and compares."""
+        alone = {key: value for key, value in body.items() if key not in ("session_id", "stream", "n")}
+        async with self.one_at_a_time:
+            answer = await self.single.post("/v1/completions", json=alone)
+        expected = answer.json()["choices"][0]["text"]
+        self.counts["checked"] += 1
+        if text != expected:
+            self.counts["WRONG"] += 1
+            print(f"wrong: {json.dumps(body)}\n  got      {text!r}\n  expected {expected!r}", file=sys.stderr)
+
+    async def whole(self) -> None:
+        body = self.body()
+        if self.random.random() < 0.2:
+            body["n"] = 3
+        answer = await self.http.post("/v1/completions", json=body)
+        if answer.status_code == 503:
+            self.counts["refused"] += 1
+            return
+        assert answer.status_code == 200, answer.text
+        self.counts["whole"] += 1
+        await self.check(body, answer.json()["choices"][0]["text"])
+
+    async def stream(self) -> None:
+        """A stream that may be changed, left, or cancelled on its way."""
+        body = {**self.body(), "stream": True}
+        fate = self.random.choice(["read", "read", "leave", "change", "cancel"])
+        turn = self.random.randint(1, body["max_tokens"])
+        text, seen = "", 0
+        async with self.http.stream("POST", "/v1/completions", json=body) as stream:
+            if stream.status_code == 503:
+                self.counts["refused"] += 1
+                return
+            assert stream.status_code == 200, stream.status_code
+            name = stream.headers["x-completion-id"]
+            async for line in stream.aiter_lines():
+                if not line.startswith("data: {"):
+                    continue
+                chunk = json.loads(line[6:])
+                if "error" in chunk:
+                    assert fate == "cancel", chunk
+                    continue
+                text += chunk["choices"][0]["text"]
+                seen += 1
+                if seen != turn:
+                    continue
+                if fate == "leave":
+                    break
+                if fate == "change":
+                    await self.http.patch(f"/v1/requests/{name}", json={"chains": self.random.randint(1, 4)})
+                if fate == "cancel":
+                    await self.http.delete(f"/v1/requests/{name}")
+        self.counts[fate] += 1
+        if fate == "read":
+            await self.check(body, text)
+
+    async def session(self) -> None:
+        """A turn of a conversation, at any size: its answer is that to the whole text alone."""
+        name = f"s{self.random.randint(0, 40)}"
+        if self.random.random() < 0.05:
+            self.sessions.pop(name, None)
+            await self.http.delete(f"/v1/sessions/{name}")
+            self.counts["forgotten"] += 1
+            return
+        known = self.sessions.pop(name, "")
+        body = {**self.body(), "session_id": name}
+        body["prompt"] = (known + " " + self.text(1, 20)).strip()
+        answer = await self.http.post("/v1/completions", json=body)
+        if answer.status_code == 503:
+            self.counts["refused"] += 1
+            return
+        assert answer.status_code == 200, answer.text
+        text = answer.json()["choices"][0]["text"]
+        whole = body["prompt"] + text
+        if len(whole) < 3000:
+            self.sessions[name] = whole
+        self.counts["session turns"] += 1
+        self.counts["cached tokens"] += answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"]
+        # The prompt's own tokens: a session's are those that were sampled, and other text may spell them otherwise.
+        if known == "":
+            await self.check(body, text)
+
+    async def budget(self) -> None:
+        body = self.body()
+        del body["chains"]
+        body["latency_budget_ms"] = self.random.choice([30, 100, 300, 1000])
+        answer = await self.http.post("/v1/completions", json=body)
+        assert answer.status_code in (200, 503), answer.text
+        self.counts["budgets" if answer.status_code == 200 else "refused"] += 1
+
+    async def client(self, until: float) -> None:
+        while time.monotonic() < until:
+            act = self.random.choice([self.whole, self.stream, self.stream, self.session, self.session, self.budget])
+            try:
+                await act()
+            except httpx.TransportError as error:
+                self.counts["BROKEN"] += 1
+                print(f"{act.__name__}: {error!r}", file=sys.stderr)
+            except AssertionError as error:
+                self.counts["BROKEN"] += 1
+                print(f"{act.__name__}: {error}", file=sys.stderr)
+
+    async def report(self, until: float) -> None:
+        while time.monotonic() < until:
+            await asyncio.sleep(min(60, max(1, until - time.monotonic())))
+            megabytes = self.loaded.resident() / 1e6
+            print(f"{dict(self.counts)}, {megabytes:.0f} MB, {self.loaded.descriptors()} descriptors", flush=True)
+
+    async def run(self, seconds: float, clients: int) -> None:
+        until = time.monotonic() + seconds
+        await asyncio.gather(self.report(until), *(self.client(until) for _ in range(clients)))
+        for session in [f"s{number}" for number in range(41)]:
+            await self.http.delete(f"/v1/sessions/{session}")
+        await self.http.aclose()
+        await self.single.aclose()
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--catena", default=".build/release/catena")
+    arguments.add_argument("--seconds", type=float, default=1800)
+    arguments.add_argument("--clients", type=int, default=24)
+    arguments.add_argument("--seed", type=int, default=1)
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = Server(
+            options.catena,
+            # Room for the model's context and little more: requests take blocks from each other all the time.
+            kv_cache__size="9MiB",
+            scheduler__max_running="16",
+            scheduler__max_queued="8",
+            sessions__disk__path=folder,
+            sessions__disk__size="64MiB",
+            sessions__max="8",
+        )
+        reference = Server(options.catena, kv_cache__prefix_cache="false", scheduler__max_running="1")
+        # What a first request opens stays open.
+        httpx.post(f"{loaded.url}/v1/completions", json={"prompt": "Once", "max_tokens": 4})
+        before = (loaded.descriptors(), loaded.resident())
+        soak = Soak(loaded, reference, options.seed)
+        asyncio.run(soak.run(options.seconds, options.clients))
+        time.sleep(3)
+        metrics = loaded.metrics()
+        after = (loaded.descriptors(), loaded.resident())
+        used = metrics['catena_kv_blocks{state="used"}']
+        print(f"answers: {dict(soak.counts)}")
+        print(f"preemptions: {metrics['catena_preemptions_total']:.0f}, "
+              f"evictions: {metrics['catena_kv_blocks_evicted_total']:.0f}")
+        print(f"blocks in use at the end: {used:.0f}; descriptors {before[0]} -> {after[0]}; "
+              f"resident {before[1] / 1e6:.0f} -> {after[1] / 1e6:.0f} MB")
+        statuses = (loaded.stop(), reference.stop())
+        print(f"exit statuses {statuses}")
+        # A pool fills its pages with the first use, and allocators keep some: 64 MB are no leak, growth over time is.
+        sound = (
+            soak.counts["WRONG"] == 0 and soak.counts["BROKEN"] == 0 and used == 0 and statuses == (0, 0)
+            and after[0] <= before[0] + 2 and after[1] - before[1] < 64e6
+        )
+        print("sound" if sound else "NOT SOUND")
+        return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
