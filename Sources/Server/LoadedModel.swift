@@ -106,6 +106,11 @@ extension ChainModel.Options {
         self.init()
         maxRows = configuration.scheduler.stepTokens
         workers = configuration.compute.threads
+        weights =
+            switch configuration.model.weights {
+            case .copy: .copy
+            case .map: .map
+            }
         backend =
             switch configuration.compute.backend {
             case .auto: .auto
