@@ -26,6 +26,8 @@ public struct BenchPlan: Sendable {
     public var engineTokens = 128
     /// Bytes that are read to measure bandwidth; nil is what ``MachineLimits`` takes by itself.
     public var bufferBytes: Int?
+    /// Where the weights of a packed checkpoint are read from.
+    public var weights = WeightPlacement.copy
     /// Whether to measure with another busy process too.
     public var isContended = false
 
@@ -127,6 +129,7 @@ public struct BenchRun {
         var options = ChainModel.Options()
         options.maxRows = plan.stepTokens
         options.workers = plan.threads
+        options.weights = plan.weights
         return options
     }
 

@@ -56,10 +56,13 @@ INLINE __m256i dot_four(__m256i a, __m256i b) {
     return _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1));
 }
 
+/// The weights' sizes are the unsigned factors, and the activations take their signs: a weight of -128 has a size in 8 bits,
+/// and an activation, never below -127, its opposite.
 INLINE v16i dot_int8(v16i acc, v16u weights, uint32_t four) {
-    __m256i x = _mm256_set1_epi32((int)four), size = _mm256_abs_epi8(x);
+    __m256i x = _mm256_set1_epi32((int)four);
     v16u w = weights ^ 0x80808080u;
-    return acc + join(dot_four(size, _mm256_sign_epi8(low_half(w), x)), dot_four(size, _mm256_sign_epi8(high_half(w), x)));
+    __m256i low = low_half(w), high = high_half(w);
+    return acc + join(dot_four(_mm256_abs_epi8(low), _mm256_sign_epi8(x, low)), dot_four(_mm256_abs_epi8(high), _mm256_sign_epi8(x, high)));
 }
 
 INLINE v16i dot_int4(v16i acc, v16u weights, uint32_t four) {

@@ -32,6 +32,8 @@ public final class ChainModel {
         public var maxPositions: Int?
         public var backend = ComputeBackend.auto
         public var kernels = Kernels.active
+        /// Where the matrices of a packed checkpoint are read from.
+        public var weights = WeightPlacement.copy
         /// Threads that compute, with the caller; nil is one per processor.
         public var workers: Int?
 
@@ -44,6 +46,8 @@ public final class ChainModel {
     public let maxRows: Int
     public let maxPositions: Int
     public let kernels: Kernels
+    /// ``Checkpoint/fingerprint``: of the weights that keys and values are computed with.
+    let checkpointFingerprint: String
     /// Whether long runs of prompt tokens are multiplied by OpenBLAS.
     public let usesOpenBLAS: Bool
 
@@ -62,12 +66,13 @@ public final class ChainModel {
     public init(_ checkpoint: Checkpoint, options: Options = Options()) throws(ModelFileError) {
         precondition(options.maxRows > 0)
         configuration = checkpoint.configuration
+        checkpointFingerprint = checkpoint.fingerprint
         chainCount = checkpoint.chainCount
         maxRows = options.maxRows
         maxPositions = options.maxPositions ?? configuration.contextLength
         shape = ModelShape(configuration, chains: chainCount)
         pool = WorkerPool(workers: options.workers)
-        weights = try ChainWeights(checkpoint, pool: pool)
+        weights = try ChainWeights(checkpoint, placement: options.weights, pool: pool)
         let isFloat = !weights.bodyFormat.isInteger && !weights.headFormat.isInteger
         usesOpenBLAS =
             isFloat && (options.backend == .openblas || (options.backend == .auto && !options.kernels.areVectorised))

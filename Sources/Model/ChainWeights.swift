@@ -5,7 +5,8 @@ import Tensor
 
 /// A checkpoint's weights, by layer and chain (position 0 is chain 1).
 ///
-/// Matrices of row-major checkpoints are packed once, at loading; those of packed checkpoints are used where they are mapped.
+/// Matrices of row-major checkpoints are packed once, at loading; those of packed checkpoints are copied into large pages, or
+/// used where they are mapped. An embedding of its own stays mapped: a token reads one row of it.
 /// Norms are copied, to f32: they are small and read element by element.
 // proof of Sendable: constants; the mapped pages, `store` and `norms` never change after init
 final class ChainWeights: @unchecked Sendable {
@@ -59,7 +60,11 @@ final class ChainWeights: @unchecked Sendable {
     private let store: WeightStore
     private let checkpoint: Checkpoint
 
-    init(_ checkpoint: Checkpoint, pool: WorkerPool) throws(ModelFileError) {
+    init(
+        _ checkpoint: Checkpoint,
+        placement: WeightPlacement = .copy,
+        pool: WorkerPool
+    ) throws(ModelFileError) {
         let configuration = checkpoint.configuration
         let chains = TensorName.firstChain..<TensorName.firstChain + checkpoint.chainCount
         let names = chains.flatMap { TensorName.all(ofChain: $0, in: configuration) }
@@ -69,7 +74,7 @@ final class ChainWeights: @unchecked Sendable {
         let headFormat = try Self.format(of: heads, in: checkpoint)
 
         let store = WeightStore(
-            byteCount: configuration.quantization != nil
+            byteCount: configuration.quantization != nil && placement == .map
                 ? 0
                 : (body.map { ($0, bodyFormat) } + heads.map { ($0, headFormat) }).reduce(0) {
                     let shape = $1.0.shape(in: configuration)
@@ -77,12 +82,20 @@ final class ChainWeights: @unchecked Sendable {
                 }
         )
         func matrix(_ name: TensorName, as format: WeightFormat) throws(ModelFileError) -> WeightMatrix {
-            let tensor = try checkpoint.weight(name)
-            guard name.packing(in: configuration) == nil else {
-                let shape = name.shape(in: configuration)
-                return WeightMatrix(tensor.pointer, format: format, rows: shape[0], columns: shape[1])
-            }
-            return store.add(tensor, type: ElementType(tensor.dtype), as: format)
+            let isPacked = name.packing(in: configuration) != nil
+            guard !isPacked || placement == .copy else { return try mapped(name, as: format) }
+            let tensor = try checkpoint.weight(name), shape = name.shape(in: configuration)
+            let type = isPacked ? nil : ElementType(tensor.dtype)
+            return store.add(tensor, type: type, outputs: shape[0], inputs: shape[1], as: format)
+        }
+        func mapped(_ name: TensorName, as format: WeightFormat) throws(ModelFileError) -> WeightMatrix {
+            let shape = name.shape(in: configuration)
+            return WeightMatrix(
+                try checkpoint.weight(name).pointer,
+                format: format,
+                rows: shape[0],
+                columns: shape[1]
+            )
         }
         func matrices(_ name: (Int) -> TensorName) throws(ModelFileError) -> [WeightMatrix] {
             var all: [WeightMatrix] = []
@@ -129,14 +142,15 @@ final class ChainWeights: @unchecked Sendable {
             if configuration.tiesEmbeddings {
                 embedding.append(.packed(head[position]))
             } else if configuration.quantization != nil {
-                embedding.append(.packed(try matrix(.embedding(chain: chain), as: headFormat)))
+                embedding.append(.packed(try mapped(.embedding(chain: chain), as: headFormat)))
             } else {
                 let tensor = try checkpoint.weight(.embedding(chain: chain))
                 embedding.append(.rows(tensor, ElementType(tensor.dtype)))
             }
         }
-        store.fill(on: pool)
+        // Everything is read: now, or with the first steps.
         if configuration.quantization != nil { checkpoint.prefetch() }
+        store.fill(on: pool)
 
         self.layers = layers
         self.embedding = embedding

@@ -1,6 +1,7 @@
 // Packs all matrices of a checkpoint on all threads, one after the other, on their way from file to file.
 
 import ModelIO
+import Synchronization
 import Tensor
 
 /// Writes a copy of a checkpoint whose matrices are packed for the kernels, so that ``ChainModel`` uses them where they are
@@ -32,18 +33,21 @@ public struct CheckpointQuantizer: ~Copyable {
     public consuming func run(progress: (Int) -> Void = { _ in }) throws(ModelFileError) {
         let pool = pool
         try writer.write(
-            pack: { matrix, format, panels in Self.pack(matrix, as: WeightFormat(format), into: panels, on: pool) },
+            pack: { Self.pack($0, as: $1, into: $2, on: pool) },
             progress: progress
         )
     }
 
+    /// Returns the first element that the format does not hold.
     private static func pack(
         _ matrix: TensorView,
-        as format: WeightFormat,
+        as packing: PackedFormat,
         into panels: UnsafeMutableRawBufferPointer,
         on pool: WorkerPool
-    ) {
+    ) -> Int? {
+        let format = WeightFormat(packing), limit = packing.largestMagnitude
         let (outputs, inputs) = (matrix.shape[0], matrix.shape[1])
+        let refused = Mutex(Int.max)
         precondition(panels.count == format.byteCount(outputs: outputs, inputs: inputs))
         let type = ElementType(matrix.dtype)
         let rowBytes = inputs * type.byteCount
@@ -52,6 +56,11 @@ public struct CheckpointQuantizer: ~Copyable {
         nonisolated(unsafe) let destination = panels.baseAddress!
         pool.run(tasks: (outputs + WeightFormat.panel - 1) / WeightFormat.panel) { panel, _ in
             let first = panel * WeightFormat.panel
+            let elements = first * inputs..<min(first + WeightFormat.panel, outputs) * inputs
+            if let element = matrix.firstElement(beyond: limit, in: elements) {
+                refused.withLock { $0 = min($0, element) }
+                return
+            }
             WeightMatrix.pack(
                 into: destination + panel * panelBytes,
                 format: format,
@@ -62,5 +71,6 @@ public struct CheckpointQuantizer: ~Copyable {
             )
         }
         matrix.releasePages(0..<matrix.byteCount)
+        return refused.withLock { $0 == Int.max ? nil : $0 }
     }
 }

@@ -4,6 +4,9 @@ import Glibc
 
 /// A folder that is filled under another name beside its place, and moved there when it is complete.
 ///
+/// Where there is an empty folder already, perhaps a mount point, which nothing can be moved to, it is filled in that, and its
+/// files are moved up one by one in the order they were written. So write last what makes a model of it.
+///
 /// What is not committed is removed; after a crash or a kill a folder called `NAME.partial-XXXXXX` is left, which nothing
 /// takes for the real one.
 struct NewFolder: ~Copyable {
@@ -11,16 +14,22 @@ struct NewFolder: ~Copyable {
     let path: String
     /// Where it is filled.
     let workPath: String
+    private let isInside: Bool
+    private var names: [String] = []
     private var isCommitted = false
 
     /// - Throws: `.inaccessible` if there is something at `path` that is not an empty folder, or with the system's own words.
     init(path: String) throws(ModelFileError) {
         var path = path
         while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
-        self.path = path
         try Self.refuseContents(of: path)
-        var template = Array("\(path).partial-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw ModelFileError(failed: "cannot create a folder beside it", path) }
+        let isInside = access(path, F_OK) == 0
+        var template = Array("\(path)\(isInside ? "/" : "").partial-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw ModelFileError(failed: "cannot create a folder \(isInside ? "in" : "beside") it", path)
+        }
+        self.path = path
+        self.isInside = isInside
         workPath = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
         chmod(workPath, 0o755)  // mkdtemp's is the owner's alone
     }
@@ -51,11 +60,24 @@ struct NewFolder: ~Copyable {
         return names.sorted()
     }
 
-    /// Where the file `name` is written.
-    func path(to name: String) -> String { workPath + "/" + name }
+    /// Where the file `name` is written, by the caller and now.
+    mutating func path(to name: String) -> String {
+        names.append(name)
+        return workPath + "/" + name
+    }
 
-    func write(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(ModelFileError) {
-        let path = path(to: name)
+    mutating func write(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(ModelFileError) {
+        try Self.write(bytes, to: path(to: name))
+    }
+
+    mutating func write(_ name: String, _ bytes: [UInt8]) throws(ModelFileError) {
+        let target = path(to: name)
+        try bytes.withUnsafeBufferPointer { buffer throws(ModelFileError) in
+            try Self.write(UnsafeRawBufferPointer(buffer), to: target)
+        }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(ModelFileError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ModelFileError(failed: "cannot create", path) }
         defer { close(descriptor) }
@@ -64,16 +86,32 @@ struct NewFolder: ~Copyable {
         }
     }
 
-    func write(_ name: String, _ bytes: [UInt8]) throws(ModelFileError) {
-        try bytes.withUnsafeBufferPointer { buffer throws(ModelFileError) in
-            try write(name, UnsafeRawBufferPointer(buffer))
+    /// Moves the folder, or its files, to their place.
+    mutating func commit() throws(ModelFileError) {
+        if isInside {
+            try moveFilesUp()
+        } else if rename(workPath, path) != 0 {
+            throw ModelFileError(failed: "cannot move \(workPath) there", path)
         }
+        isCommitted = true
     }
 
-    /// Moves the folder to its place.
-    mutating func commit() throws(ModelFileError) {
-        guard rename(workPath, path) == 0 else { throw ModelFileError(failed: "cannot move \(workPath) there", path) }
-        isCommitted = true
+    private func moveFilesUp() throws(ModelFileError) {
+        let own = workPath.dropFirst(path.utf8.count + 1)
+        guard try Self.fileNames(in: path) == [String(own)] else {
+            throw ModelFileError(
+                .inaccessible,
+                file: path,
+                problem: "is no longer empty",
+                expectation: "a folder that nothing else is written to"
+            )
+        }
+        for (index, name) in names.enumerated() where rename(workPath + "/" + name, path + "/" + name) != 0 {
+            let error = ModelFileError(failed: "cannot move \(name) there", path)
+            for moved in names[..<index] { unlink(path + "/" + moved) }
+            throw error
+        }
+        rmdir(workPath)
     }
 
     deinit {

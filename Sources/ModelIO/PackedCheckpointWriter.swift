@@ -8,8 +8,10 @@ import JSON
 /// what the server needs besides (the tokenizer). One matrix at a time is in memory. The same checkpoint gives the same bytes.
 public struct PackedCheckpointWriter: ~Copyable {
     /// Writes a matrix as panels over the zeros of a buffer of their length.
+    ///
+    /// Returns the first element, if any, that is beyond `format`'s ``PackedFormat/largestMagnitude`` or no number.
     public typealias Pack =
-        @Sendable (_ matrix: TensorView, _ format: PackedFormat, _ panels: UnsafeMutableRawBufferPointer) -> Void
+        @Sendable (_ matrix: TensorView, _ format: PackedFormat, _ panels: UnsafeMutableRawBufferPointer) -> Int?
 
     private let source: Checkpoint
     /// Of the copy.
@@ -84,19 +86,44 @@ public struct PackedCheckpointWriter: ~Copyable {
 
     private func shard(_ chain: Int, pack: @escaping Pack) throws(ModelFileError) -> SafetensorsWriter {
         var writer = SafetensorsWriter()
+        let path = source.files[chain - TensorName.firstChain].path
         for name in TensorName.all(ofChain: chain, in: configuration) {
             let tensor = try source.weight(name)
             if let format = name.packing(in: configuration) {
-                writer.add(name.description, dtype: .u8, shape: name.storedShape(in: configuration)) { panels in
-                    pack(tensor, format, panels)
+                writer.add(name.description, dtype: .u8, shape: name.storedShape(in: configuration)) {
+                    panels throws(ModelFileError) in
+                    guard let element = pack(tensor, format, panels) else { return }
+                    throw Self.refusal(of: tensor, element, limit: format.largestMagnitude, in: path)
                 }
             } else {
                 writer.add(name.description, dtype: tensor.dtype, shape: tensor.shape) {
-                    $0.copyMemory(from: tensor.bytes)
+                    (copy: UnsafeMutableRawBufferPointer) throws(ModelFileError) in
+                    let limit = Float.greatestFiniteMagnitude
+                    if let element = tensor.firstElement(beyond: limit, in: 0..<tensor.elementCount) {
+                        throw Self.refusal(of: tensor, element, limit: limit, in: path)
+                    }
+                    copy.copyMemory(from: tensor.bytes)
                 }
             }
         }
         return writer
+    }
+
+    private static func refusal(of tensor: TensorView, _ element: Int, limit: Float, in file: String) -> ModelFileError
+    {
+        var rest = element
+        let place = tensor.shape.reversed().map { extent in
+            defer { rest /= extent }
+            return rest % extent
+        }
+        return ModelFileError(
+            .unsupported,
+            file: file,
+            item: tensor.name,
+            problem: "has \(tensor.float(at: element)) at \(place.reversed().map { $0 })",
+            expectation: limit == .greatestFiniteMagnitude
+                ? "finite numbers" : "finite numbers of a size up to \(limit), as the format holds no larger ones"
+        )
     }
 
     /// What belongs to the model besides the weights: the tokenizer and settings, and the terms it comes under. Not what was

@@ -17,6 +17,15 @@ public enum PackedFormat: String, Sendable, Hashable, CaseIterable {
 
     public var isInteger: Bool { self != .bf16 }
 
+    /// The largest weight that can be written: scales are f16, up to 65504.
+    public var largestMagnitude: Float {
+        switch self {
+        case .bf16: Float(bitPattern: 0x7F7F_0000)
+        case .int8: 65504 * 127
+        case .int4: 65504 * 6
+        }
+    }
+
     /// Bytes of a panel of `inputs` inputs, a multiple of ``group`` for the integer formats.
     public func panelBytes(inputs: Int) -> Int {
         let scales = inputs / Self.group * Self.panel * 2

@@ -49,6 +49,37 @@ public struct TensorView: @unchecked Sendable {  // proof: constants only; the p
         return UnsafeBufferPointer(start: pointer.assumingMemoryBound(to: type), count: elementCount)
     }
 
+    /// Element `index` of an f32, f16 or bf16 tensor. Exact.
+    func float(at index: Int) -> Float {
+        switch dtype {
+        case .f32: return pointer.loadUnaligned(fromByteOffset: index * 4, as: Float.self)
+        case .f16:
+            return Float(Float16(bitPattern: pointer.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)))
+        case .bf16:
+            return Float(
+                bitPattern: UInt32(pointer.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self)) << 16
+            )
+        case .f64, .i64, .i32, .i16, .i8, .u8, .bool: preconditionFailure("\(name): \(dtype) is no weight type")
+        }
+    }
+
+    /// The first of some elements of an f32, f16 or bf16 tensor that is no number, or of a size above `limit`.
+    public func firstElement(beyond limit: Float, in range: Range<Int>) -> Int? {
+        // Bits of sizes are in the order of the sizes, and those of what is no number above all: one integer comparison.
+        switch dtype {
+        case .f32:
+            let most = limit.bitPattern
+            return range.first { pointer.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) & 0x7FFF_FFFF > most }
+        case .f16:
+            let most = Float16(min(limit, Float(Float16.greatestFiniteMagnitude))).bitPattern
+            return range.first { pointer.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) & 0x7FFF > most }
+        case .bf16:
+            let most = UInt16(limit.bitPattern >> 16)
+            return range.first { pointer.loadUnaligned(fromByteOffset: $0 * 2, as: UInt16.self) & 0x7FFF > most }
+        case .f64, .i64, .i32, .i16, .i8, .u8, .bool: preconditionFailure("\(name): \(dtype) is no weight type")
+        }
+    }
+
     /// Converts f32, f16 or bf16 elements to f32 into `destination`, whatever their alignment. Exact.
     /// - Precondition: `dtype.isWeightType` and `destination.count == elementCount`.
     public func copyFloats(into destination: UnsafeMutableBufferPointer<Float>) {

@@ -33,7 +33,8 @@ struct LoadedModel: Sendable {
                 path: folder
             )
         }
-        let runtime = try Self.makeRuntime(checkpoint, configuration)
+        var fingerprint = ""
+        let runtime = try Self.makeRuntime(checkpoint, configuration, fingerprint: &fingerprint)
         let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
         metrics.blocks.set(limits.poolBlocks)
         metrics.blockTokens.set(limits.blockTokens)
@@ -53,6 +54,7 @@ struct LoadedModel: Sendable {
         options.archive = try Self.makeArchive(
             configuration.sessions,
             checkpoint,
+            fingerprint: fingerprint,
             layout: runtime.pool.layout,
             log: log
         )
@@ -70,6 +72,7 @@ struct LoadedModel: Sendable {
     private static func makeArchive(
         _ settings: ServerConfiguration.Sessions,
         _ checkpoint: Checkpoint,
+        fingerprint: String,
         layout: BlockLayout,
         log: Logger
     ) throws -> SessionArchive? {
@@ -79,7 +82,7 @@ struct LoadedModel: Sendable {
         return SessionArchive(
             tiers: [DiskTier(folder)],
             identity: SessionArchive.Identity(
-                fingerprint: checkpoint.fingerprint,
+                fingerprint: fingerprint,
                 layout: layout,
                 vocabularySize: checkpoint.configuration.vocabularySize,
                 contextLength: checkpoint.configuration.contextLength
@@ -91,9 +94,11 @@ struct LoadedModel: Sendable {
 
     private static func makeRuntime(
         _ checkpoint: Checkpoint,
-        _ configuration: ServerConfiguration
+        _ configuration: ServerConfiguration,
+        fingerprint: inout String
     ) throws -> sending ModelRuntime {
         let model = try ChainModel(checkpoint, options: ChainModel.Options(configuration))
+        fingerprint = model.kvFingerprint
         let settings = configuration.kvCache
         let layout = model.blockLayout(
             type: settings.dtype == .bf16 ? .bf16 : .f32,
@@ -150,6 +155,11 @@ extension ChainModel.Options {
         self.init()
         maxRows = configuration.scheduler.stepTokens
         workers = configuration.compute.threads
+        weights =
+            switch configuration.model.weights {
+            case .copy: .copy
+            case .map: .map
+            }
         backend =
             switch configuration.compute.backend {
             case .auto: .auto

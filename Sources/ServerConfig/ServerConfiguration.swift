@@ -112,6 +112,15 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var maxChains: Int?
         /// Answers any model name instead of 404 for unknown ones.
         public var acceptAnyModel = false
+        /// Where the weights of a quantised model are read from.
+        public var weights = Weights.copy
+
+        public enum Weights: String, Sendable, Hashable, CaseIterable {
+            /// A copy in large pages, made at start.
+            case copy
+            /// The mapped files, which processes share.
+            case map
+        }
     }
 
     /// How products are computed.

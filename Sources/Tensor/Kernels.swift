@@ -44,6 +44,18 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
         name != "portable"
     }
 
+    /// Names the arithmetic that results with weights of `format` come from: kernels of one name give the same bits. Changes
+    /// with the order of their sums, too.
+    public func arithmetic(for format: WeightFormat) -> String {
+        let version = 1
+        return switch name {
+        case "avx512bf16" where format == .bf16: "bf16-\(version)"
+        case "avx512bf16", "avx512", "avx2": "fma-\(version)"
+        case "neondot", "neon": "neon-\(version)"
+        default: "\(name)-\(version)"
+        }
+    }
+
     /// The form of the activations that weights of `format` are multiplied with.
     public func form(for format: WeightFormat) -> ActivationForm {
         switch format {

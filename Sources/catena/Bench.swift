@@ -2,6 +2,7 @@ import ArgumentParser
 import Benchmarking
 import Foundation
 import Glibc
+import Model
 import ModelIO
 import Tensor
 
@@ -37,6 +38,9 @@ struct Bench: ParsableCommand {
 
     @Option(help: ArgumentHelp("Threads that compute.", discussion: "One per processor if not given."))
     var threads: Int?
+
+    @Option(help: "Weights of a quantised model: copy or map.")
+    var weights = WeightPlacement.copy
 
     @Option(help: "Tokens before the decoded one.")
     var context = 128
@@ -107,6 +111,7 @@ struct Bench: ParsableCommand {
         plan.stepTokens = stepTokens
         plan.threads = threads
         plan.isContended = contended
+        plan.weights = weights
         if quick { plan.shorten() }
         plan.prompts.removeAll { $0 > contextLength }
         return plan

@@ -15,6 +15,9 @@ struct ModelArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Threads that compute.", discussion: "One per processor if not given."))
     var threads: Int?
 
+    @Option(help: "Weights of a quantised model: copy, faster to read, or map, faster to start.")
+    var weights = WeightPlacement.copy
+
     func validate() throws {
         if let threads, !(1...1024 ~= threads) {
             throw ValidationError("--threads is \(threads); it must be 1 to 1024.")
@@ -33,9 +36,12 @@ struct ModelArguments: ParsableArguments {
         var options = ChainModel.Options()
         options.maxRows = maxRows
         options.workers = threads
+        options.weights = weights
         return try ChainModel(checkpoint, options: options)
     }
 }
+
+extension WeightPlacement: ExpressibleByArgument {}
 
 extension ChainModel {
     /// A KV pool for one sequence of `tokens` tokens.

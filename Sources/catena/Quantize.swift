@@ -7,7 +7,7 @@ extension PackedFormat: ExpressibleByArgument {}
 /// `catena quantize MODEL --to int8`: a copy with packed weights.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a copy of a model with smaller weights, which the server maps as they are.",
+        abstract: "Write a copy of a model with smaller weights, which the server uses as they are.",
         discussion: """
             Decoding reads every weight of the chains in use for every token, so fewer bytes are faster. The copy is a \
             model folder like the original: the same files, chain by chain, with \

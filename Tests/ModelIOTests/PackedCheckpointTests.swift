@@ -10,6 +10,7 @@ import Testing
         for index in panels.indices {
             panels[index] = UInt8(truncatingIfNeeded: index &+ matrix.shape[1] &+ format.rawValue.utf8.count)
         }
+        return nil
     }
 
     /// Packs the checkpoint in `source` into `source`/out and returns its path.
@@ -54,7 +55,7 @@ import Testing
                 #expect(UInt(bitPattern: tensor.pointer) % 64 == 0, "\(name) begins on a cache line")
                 let panels = UnsafeMutableRawBufferPointer.allocate(byteCount: tensor.byteCount, alignment: 64)
                 defer { panels.deallocate() }
-                Self.pack(source, format, panels)
+                #expect(Self.pack(source, format, panels) == nil)
                 #expect(tensor.bytes.elementsEqual(panels), "\(name)")
             }
         }
@@ -115,6 +116,7 @@ import Testing
             #expect(throws: ModelFileError.self, "what is half made is no model") {
                 try Checkpoint(folder: path + "/" + partial[0], chains: 1)
             }
+            return nil
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: path)
         #expect(names.contains("out") && !names.contains { $0.contains("partial") })
@@ -136,6 +138,7 @@ import Testing
             let writer = try PackedCheckpointWriter(checkpoint, as: Quantization(target: .int8), output: path)
             try writer.write { _, _, _ in
                 try? FileManager.default.createDirectory(atPath: path + "/theirs", withIntermediateDirectories: true)
+                return nil
             }
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["theirs"])
@@ -144,7 +147,58 @@ import Testing
         )
     }
 
+    /// An empty folder stays the one it is: it may be a mount point, or have an owner and permissions of its own.
+    @Test func anEmptyFolderIsFilledInPlace() throws {
+        let folder = try TemporaryFolder()
+        try SmallCheckpoint.packable.write(to: folder)
+        let out = folder.path("out")
+        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: false)
+        func inode() throws -> Int? {
+            try FileManager.default.attributesOfItem(atPath: out)[.systemFileNumber] as? Int
+        }
+        let before = try inode()
+        try Self.packed(folder, Quantization(target: .int8))
+        #expect(try inode() == before)
+        #expect(try Checkpoint(folder: out).configuration.quantization == Quantization(target: .int8))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: out).allSatisfy { !$0.contains("partial") })
+    }
+
     // MARK: Refusals
+
+    @Test func aWeightThatTheFormatDoesNotHoldIsNamed() throws {
+        let folder = try TemporaryFolder()
+        try SmallCheckpoint.packable.write(to: folder)
+        do {
+            let writer = try PackedCheckpointWriter(
+                Checkpoint(folder: folder.path),
+                as: Quantization(target: .int8),
+                output: folder.path("out")
+            )
+            try writer.write { matrix, _, _ in matrix.name.contains("gate_proj") ? matrix.shape[1] + 2 : nil }
+            Issue.record("not refused")
+        } catch {
+            #expect(error.item?.contains("gate_proj") == true && error.description.contains("at [1, 2]"), "\(error)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+    }
+
+    @Test(arguments: [DType.f32, .f16, .bf16])
+    func elementsBeyondALimitAreFound(dtype: DType) throws {
+        var writer = SafetensorsWriter()
+        for (name, value) in [("nan", Float.nan), ("inf", -.infinity), ("large", 60_000), ("small", -1)] {
+            writer.add(name, dtype: dtype, shape: [2, 3], floats: [0, -1, 2, value, .nan, value])
+        }
+        let folder = try TemporaryFolder()
+        try writer.write(to: folder.path("t.safetensors"))
+        let file = try SafetensorsFile(path: folder.path("t.safetensors"))
+        let found = ["nan": 3, "inf": 3, "large": 3, "small": 4]
+        for (name, place) in found {
+            let tensor = try #require(file[name])
+            #expect(tensor.firstElement(beyond: 50_000, in: 0..<6) == place)
+            #expect(tensor.firstElement(beyond: 50_000, in: 0..<3) == nil)
+            #expect(tensor.firstElement(beyond: 50_000, in: 4..<6) == 4)
+        }
+    }
 
     private func refusal(
         _ target: PackedFormat,

@@ -21,6 +21,7 @@ final class ModelRun {
         backend: ComputeBackend = .native,
         workers: Int = 2,
         cache type: ElementType = .f32,
+        weights: WeightPlacement = .copy,
         blockTokens: Int = 16,
         tokens: Int = 2048
     ) throws {
@@ -28,6 +29,7 @@ final class ModelRun {
         options.kernels = try #require(Kernels(named: kernels))
         options.backend = backend
         options.workers = workers
+        options.weights = weights
         model = try ChainModel(checkpoint, options: options)
         let layout = model.blockLayout(type: type, blockTokens: blockTokens)
         cache = BlockPool(layout: layout, blocks: layout.blocks(for: tokens))

@@ -48,8 +48,9 @@ final class PackedCheckpoint: Sendable {
         chains: Int? = nil,
         kernels: String = Kernels.active.name,
         workers: Int = 2,
-        cache: ElementType = .f32
+        cache: ElementType = .f32,
+        weights: WeightPlacement = .copy
     ) throws -> ModelRun {
-        try ModelRun(open(chains: chains), kernels: kernels, workers: workers, cache: cache)
+        try ModelRun(open(chains: chains), kernels: kernels, workers: workers, cache: cache, weights: weights)
     }
 }

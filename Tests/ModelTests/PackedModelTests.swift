@@ -30,7 +30,7 @@ import Testing
     func matricesAreUsedWhereTheyAreMapped(format: PackedFormat, isTied: Bool) throws {
         let packed = try PackedCheckpoint(PackedCheckpoint.original(isTied: isTied), format)
         let checkpoint = try packed.open()
-        let weights = try ChainWeights(checkpoint, pool: WorkerPool(workers: 1))
+        let weights = try ChainWeights(checkpoint, placement: .map, pool: WorkerPool(workers: 1))
         #expect(weights.bodyFormat.rawValue == format.rawValue)
         #expect(weights.headFormat == (format == .int4 ? .int8 : weights.bodyFormat))
         let expected: [(WeightMatrix, TensorName)] = [
@@ -51,6 +51,42 @@ import Testing
             return
         }
         #expect(embedding.pointer == (try checkpoint.weight(.embedding(chain: 3)).pointer))
+    }
+
+    /// The same bytes, elsewhere, whichever thread copied them.
+    @Test(arguments: PackedFormat.allCases, [true, false])
+    func matricesAreCopiedWhole(format: PackedFormat, isTied: Bool) throws {
+        let packed = try PackedCheckpoint(PackedCheckpoint.original(isTied: isTied), format)
+        let checkpoint = try packed.open()
+        let pool = WorkerPool(workers: 2)
+        let (copied, mapped) = (
+            try ChainWeights(checkpoint, placement: .copy, pool: pool),
+            try ChainWeights(checkpoint, placement: .map, pool: pool)
+        )
+        func matrices(_ weights: ChainWeights) -> [WeightMatrix] {
+            weights.head
+                + weights.layers.flatMap {
+                    [$0.key, $0.value] + $0.query + $0.attentionOutput + $0.gate + $0.up + $0.down
+                }
+        }
+        func bytes(_ matrix: WeightMatrix) -> [UInt8] {
+            Array(UnsafeRawBufferPointer(start: matrix.pointer, count: matrix.byteCount))
+        }
+        for (copy, original) in zip(matrices(copied), matrices(mapped)) {
+            #expect(copy.pointer != original.pointer && UInt(bitPattern: copy.pointer) % 64 == 0)
+            #expect(bytes(copy) == bytes(original))
+        }
+        // Of an embedding that is no head a token reads one row: it stays in the file.
+        guard case .packed(let embedding) = copied.embedding[0], !isTied else { return }
+        #expect(embedding.pointer == (try checkpoint.weight(.embedding(chain: 1)).pointer))
+    }
+
+    @Test(arguments: PackedFormat.allCases)
+    func copiedAndMappedWeightsGiveTheSameBits(format: PackedFormat) throws {
+        let packed = PackedCheckpoint.of(format)
+        let copied = InvarianceTests.results(try packed.run(), batches: [12])
+        let mapped = InvarianceTests.results(try packed.run(weights: .map), batches: [12])
+        InvarianceTests.expectEqual(copied, mapped, "mapped")
     }
 
     /// Root mean square of the difference, in root mean squares of the original.

@@ -52,8 +52,7 @@ import Testing
     @Test func keysAreIndependent() throws {
         let samples = [
             "7", "77", "32", "70000", "1h", "1GiB", "3.5", "true", "false", "native", "f32", "debug", "cancel", "name",
-            "1",
-            "1-2",
+            "1", "1-2", "map",
         ]
         for setting in ServerConfiguration.settings {
             let before = ServerConfiguration()

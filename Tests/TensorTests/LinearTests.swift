@@ -113,6 +113,38 @@ import Testing
         }
     }
 
+    /// Bytes that our quantiser never writes, as a file of others may have them: 0, a weight of -128.
+    @Test(arguments: Kernels.available)
+    func everyStoredByteOfInt8IsAWeight(kernels: Kernels) {
+        let (inputs, outputs, rows) = (64, 32, 5)
+        let weights = PackedMatrix(Array(repeating: Array(repeating: 1, count: inputs), count: outputs), format: .int8)
+        let groupBytes = WeightFormat.int8.panelBytes(inputs: WeightFormat.group), scaleBytes = 2 * WeightFormat.panel
+        let stored = UnsafeMutableRawPointer(mutating: weights.view.pointer)
+        for place in 0..<weights.view.byteCount where place % groupBytes >= scaleBytes {
+            stored.storeBytes(
+                of: place % 3 == 0 ? 0 : UInt8(truncatingIfNeeded: place),
+                toByteOffset: place,
+                as: UInt8.self
+            )
+        }
+        let values = (0..<outputs).map { row in
+            [Float](unsafeUninitializedCapacity: inputs) { buffer, count in
+                weights.view.copyRow(row, to: buffer.baseAddress!)
+                count = inputs
+            }
+        }
+        var samples = Samples(seed: 6)
+        // The largest activations of both signs, in pairs: what 16-bit sums must hold.
+        let x =
+            [Array(repeating: Float(1), count: inputs), Array(repeating: Float(-1), count: inputs)]
+            + samples.rows(rows - 2, inputs)
+        let seen = x.map { ScalarOracle.prepared($0, as: kernels.form(for: .int8)) }
+        let expected = ScalarOracle.linear(x: seen, weights: values)
+        for (e, g) in zip(expected, Self.linear(kernels, x: x, weights: weights.view)) {
+            #expect(difference(e, g) < 6e-6)
+        }
+    }
+
     @Test(arguments: [WeightFormat.f32, .f16, .bf16], [false, true])
     func openBLASAgreesWithTheOracle(format: WeightFormat, adding: Bool) {
         var samples = Samples(seed: 5)
