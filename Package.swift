@@ -71,10 +71,16 @@ let package = Package(
         // MARK: The wire
         // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
         .target(name: "HTTP1", swiftSettings: swiftSettings),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // gzip as functions and values. No I/O.
+        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: swiftSettings),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // TLS by OpenSSL: ciphertext in, plaintext out, and the other way round. Knows no sockets.
+        .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: swiftSettings),
         // Sockets on Dispatch: listeners, connections, deadlines, drain.
         .target(
             name: "Net",
-            dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Compression", "CShims", "HTTP1", "TLS", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
@@ -104,7 +110,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "API", "Core", "Engine", "HTTP1", "KVCache", "Model", "ModelIO", "Net", "Scheduling", "ServerConfig",
-                "Tensor", "Tokenizer",
+                "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -121,12 +127,15 @@ let package = Package(
         ),
 
         // MARK: Tests
-        // Seeded random numbers, and a raw socket client with a timeout on every wait.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        // Seeded random numbers, a raw socket client with a timeout on every wait, the client's side of TLS.
+        .target(
+            name: "TestSupport",
+            dependencies: ["COpenSSL"],
+            path: "Tests/TestSupport",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO", "TestSupport"], swiftSettings: swiftSettings),
-        // zlib: compressed fixtures.
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .testTarget(
             name: "TokenizerTests",
             dependencies: ["CZlib", "JSON", "ModelIO", "Tokenizer", "TestSupport"],
@@ -170,7 +179,17 @@ let package = Package(
             dependencies: ["ServerConfig", "Core"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CompressionTests",
+            dependencies: ["Compression", "CZlib", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "NetTests",
+            dependencies: ["Compression", "HTTP1", "Net", "TLS", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
