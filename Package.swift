@@ -127,10 +127,11 @@ let package = Package(
         ),
 
         // MARK: Tests
-        // Seeded random numbers, a raw socket client with a timeout on every wait, the client's side of TLS.
+        // Seeded random numbers, a raw socket client with a timeout on every wait, the client's side of TLS, and what a
+        // parser says about some input.
         .target(
             name: "TestSupport",
-            dependencies: ["COpenSSL"],
+            dependencies: ["COpenSSL", "HTTP1"],
             path: "Tests/TestSupport",
             swiftSettings: swiftSettings
         ),
@@ -193,3 +194,29 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// MARK: Fuzzing
+// Built by `make fuzz` only: they need libFuzzer, and every module instrumented for it.
+if Context.environment["CATENA_FUZZ"] == "1" {
+    func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: ["Fuzzing"] + dependencies,
+            path: "Tests/Fuzz/\(name)",
+            swiftSettings: swiftSettings
+        )
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Tests/Fuzz/Fuzzing", swiftSettings: swiftSettings),
+        fuzzTarget("FuzzRequests", ["HTTP1", "TestSupport"]),
+        fuzzTarget("FuzzChunks", ["HTTP1"]),
+        fuzzTarget("FuzzGzip", ["Compression"]),
+        fuzzTarget("FuzzJSON", ["JSON"]),
+        fuzzTarget("FuzzCompletions", ["API", "Core"]),
+        fuzzTarget("FuzzSafetensors", ["ModelIO"]),
+        fuzzTarget("FuzzTokenizerFile", ["ModelIO", "Tokenizer"]),
+        fuzzTarget("FuzzEncode", ["Tokenizer"]),
+        fuzzTarget("FuzzConfiguration", ["ServerConfig"]),
+    ]
+}

@@ -34,7 +34,7 @@ public struct EffectiveConfiguration: Sendable, Hashable {
     private var origins: [String: Origin] = [:]
 
     /// Variables of this project that are no configuration: they concern the build and the kernels.
-    static let otherVariables: Set<String> = ["CATENA_STRICT", "CATENA_CPU", "CATENA_CONFIG"]
+    static let otherVariables: Set<String> = ["CATENA_STRICT", "CATENA_FUZZ", "CATENA_CPU", "CATENA_CONFIG"]
 
     /// Reads a file. Nil: none.
     /// - Throws: everything that is wrong, not only the first.

@@ -1,34 +1,34 @@
 import HTTP1
 
 /// All that a parser said about some input, with adjacent body ranges joined: what must not depend on how input is cut.
-struct Transcript: Equatable, CustomStringConvertible {
-    enum Entry: Equatable {
+public struct Transcript: Equatable, CustomStringConvertible {
+    public enum Entry: Equatable {
         case head(RequestHead)
         case body([UInt8])
         case end(trailers: HTTPHeaders)
         case error(RequestError)
     }
 
-    var entries: [Entry] = []
+    public var entries: [Entry] = []
 
-    var heads: [RequestHead] {
+    public var heads: [RequestHead] {
         entries.compactMap { if case .head(let head) = $0 { head } else { nil } }
     }
 
-    var bodies: [String] {
+    public var bodies: [String] {
         entries.compactMap { if case .body(let bytes) = $0 { String(decoding: bytes, as: UTF8.self) } else { nil } }
     }
 
-    var error: RequestError? {
+    public var error: RequestError? {
         if case .error(let error) = entries.last { error } else { nil }
     }
 
     /// Requests that came to their end.
-    var completed: Int {
+    public var completed: Int {
         entries.count { if case .end = $0 { true } else { false } }
     }
 
-    var description: String {
+    public var description: String {
         entries.map { entry in
             switch entry {
             case .head(let head): "head \(head.method.name) \(head.path)"
@@ -41,7 +41,7 @@ struct Transcript: Equatable, CustomStringConvertible {
     }
 
     /// Feeds `input` in the given pieces, one after the other, each by itself in memory.
-    init(pieces: [ArraySlice<UInt8>], limits: RequestLimits = RequestLimits()) {
+    public init(pieces: [ArraySlice<UInt8>], limits: RequestLimits = RequestLimits()) {
         var parser = RequestParser(limits: limits)
         for piece in pieces {
             let bytes = Array(piece)
@@ -62,11 +62,11 @@ struct Transcript: Equatable, CustomStringConvertible {
         }
     }
 
-    init(_ text: String, limits: RequestLimits = RequestLimits()) {
+    public init(_ text: String, limits: RequestLimits = RequestLimits()) {
         self.init(pieces: [Array(text.utf8)[...]], limits: limits)
     }
 
-    init(_ bytes: [UInt8], limits: RequestLimits = RequestLimits()) {
+    public init(_ bytes: [UInt8], limits: RequestLimits = RequestLimits()) {
         self.init(pieces: [bytes[...]], limits: limits)
     }
 
