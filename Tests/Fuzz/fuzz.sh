@@ -34,7 +34,7 @@ for target in "${targets[@]}"; do
     found=$out/corpus/$target
     mkdir -p "$committed" "$found"
     options=()
-    [ ! -f "Tests/Fuzz/$target/words.dict" ] || options+=("-dict=Tests/Fuzz/$target/words.dict")
+    [ ! -f "Tests/Fuzz/words/$target.dict" ] || options+=("-dict=Tests/Fuzz/words/$target.dict")
     if [ "$keep" = yes ]; then
         "$out/build/release/$target" -merge=1 "$committed" "$found"
         continue

@@ -5,8 +5,13 @@ import Glibc
 import ModelIO
 import Tokenizer
 
-/// A file in memory, because tokenizers are read from paths.
-private let file = memfd_create("tokenizer.json", 0)
+/// A file without a name, because tokenizers are read from paths.
+private let file: Int32 = {
+    var template = Array("/tmp/catena-fuzz-XXXXXX".utf8CString)
+    let file = mkstemp(&template)
+    unlink(template)
+    return file
+}()
 
 fuzz { input in
     ftruncate(file, 0)
