@@ -36,7 +36,8 @@ for target in "${targets[@]}"; do
     options=()
     [ ! -f "Tests/Fuzz/words/$target.dict" ] || options+=("-dict=Tests/Fuzz/words/$target.dict")
     if [ "$keep" = yes ]; then
-        "$out/build/release/$target" -merge=1 "$committed" "$found"
+        # The fewest inputs that reach every edge.
+        "$out/build/release/$target" -set_cover_merge=1 -use_counters=0 "$committed" "$found"
         continue
     fi
     echo "$target: $runs executions"

@@ -5,9 +5,9 @@ import Glibc
 import ModelIO
 import Tokenizer
 
-/// A file without a name, because tokenizers are read from paths.
+/// A file in memory without a name, because tokenizers are read from paths.
 private let file: Int32 = {
-    var template = Array("/tmp/catena-fuzz-XXXXXX".utf8CString)
+    var template = Array("/dev/shm/catena-fuzz-XXXXXX".utf8CString)
     let file = mkstemp(&template)
     unlink(template)
     return file
