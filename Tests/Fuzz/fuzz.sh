@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets and runs them one after the other, each for some executions. Stops at the first finding, which
 # is kept under .build/fuzz/findings.
-#   Tests/Fuzz/fuzz.sh                         all targets, RUNS executions each
+#   Tests/Fuzz/fuzz.sh                         all targets, RUNS executions each, of inputs up to MAX_LEN bytes
 #   RUNS=5000000 Tests/Fuzz/fuzz.sh FuzzGzip   one target
 #   Tests/Fuzz/fuzz.sh --keep FuzzGzip         adds what was found to reach new code to the committed corpus
 set -euo pipefail
@@ -41,6 +41,6 @@ for target in "${targets[@]}"; do
         continue
     fi
     echo "$target: $runs executions"
-    "$out/build/release/$target" -runs="$runs" -max_len=${MAX_LEN:-1024} -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="$out/findings/$target-" "${options[@]}" "$found" "$committed"
+    "$out/build/release/$target" -runs="$runs" -max_len="${MAX_LEN:-1024}" -timeout=10 -rss_limit_mb=2048 \
+        -print_final_stats=1 -artifact_prefix="$out/findings/$target-" "${options[@]}" "$found" "$committed"
 done
