@@ -15,7 +15,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients bench benchmarks train eval format lint clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz bench benchmarks train eval format lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-python: packages $(VENV)/ready
 test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool
 	swift build $(SWIFT_FLAGS) --product catena
 	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd
+
+fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
+	Tests/Fuzz/fuzz.sh
 
 bench: build ## Measure MODEL's speed, and how near to this machine's limits it is
 	$(CATENA) bench --model $(MODEL)

@@ -43,7 +43,7 @@ let package = Package(
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         // Buffers, weights, the kernels' Swift face with its scalar oracle, the worker pool.
         .target(name: "Tensor", dependencies: ["CKernels", "COpenBLAS", "CShims"], swiftSettings: swiftSettings),
-        // zlib: checksums of snapshots, and compressed fixtures in tests.
+        // zlib: checksums of snapshots, gzip, and compressed fixtures in tests.
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Blocks of keys and values: who holds which, their bytes, and snapshots of them in a folder.
         .target(name: "KVCache", dependencies: ["CZlib", "Tensor"], swiftSettings: swiftSettings),
@@ -77,10 +77,15 @@ let package = Package(
         // MARK: The wire
         // HTTP/1.1 as values: bytes to requests, answers to bytes. No I/O.
         .target(name: "HTTP1", swiftSettings: swiftSettings),
+        // gzip as functions and values. No I/O.
+        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: swiftSettings),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // TLS by OpenSSL: ciphertext in, plaintext out, and the other way round. Knows no sockets.
+        .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: swiftSettings),
         // Sockets on Dispatch: listeners, connections, deadlines, drain.
         .target(
             name: "Net",
-            dependencies: ["CShims", "HTTP1", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Compression", "CShims", "HTTP1", "TLS", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
@@ -126,7 +131,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "API", "Core", "Engine", "HTTP1", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
-                "ServerConfig", "Tensor", "Tokenizer",
+                "ServerConfig", "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -144,8 +149,14 @@ let package = Package(
         ),
 
         // MARK: Tests
-        // Seeded random numbers, and a raw socket client with a timeout on every wait.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        // Seeded random numbers, a raw socket client with a timeout on every wait, the client's side of TLS, and what a
+        // parser says about some input.
+        .target(
+            name: "TestSupport",
+            dependencies: ["COpenSSL", "HTTP1"],
+            path: "Tests/TestSupport",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "ModelIOTests", dependencies: ["ModelIO", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
@@ -207,7 +218,43 @@ let package = Package(
             dependencies: ["ServerConfig", "Core"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "NetTests", dependencies: ["HTTP1", "Net", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CompressionTests",
+            dependencies: ["Compression", "CZlib", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "TLSTests", dependencies: ["TLS", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "NetTests",
+            dependencies: ["Compression", "HTTP1", "Net", "TLS", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// MARK: Fuzzing
+// Built by `make fuzz` only: they need libFuzzer, and every module instrumented for it.
+if Context.environment["CATENA_FUZZ"] == "1" {
+    func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name,
+            dependencies: ["Fuzzing"] + dependencies,
+            path: "Tests/Fuzz/\(name)",
+            swiftSettings: swiftSettings
+        )
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .target(name: "Fuzzing", dependencies: ["CFuzzer"], path: "Tests/Fuzz/Fuzzing", swiftSettings: swiftSettings),
+        fuzzTarget("FuzzRequests", ["HTTP1", "TestSupport"]),
+        fuzzTarget("FuzzChunks", ["HTTP1"]),
+        fuzzTarget("FuzzGzip", ["Compression"]),
+        fuzzTarget("FuzzJSON", ["JSON"]),
+        fuzzTarget("FuzzCompletions", ["API", "Core"]),
+        fuzzTarget("FuzzSafetensors", ["ModelIO"]),
+        fuzzTarget("FuzzTokenizerFile", ["ModelIO", "Tokenizer"]),
+        fuzzTarget("FuzzEncode", ["Tokenizer"]),
+        fuzzTarget("FuzzConfiguration", ["ServerConfig"]),
+    ]
+}

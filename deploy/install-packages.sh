@@ -6,8 +6,8 @@ set -eu
 
 case "${1:-build}" in
 build)
-    # python3-venv and curl serve the training kit and the tests that drive the real server.
-    packages="libopenblas-dev libssl-dev zlib1g-dev libpcre2-dev pkg-config make git curl ca-certificates"
+    # python3-venv, curl and openssl serve the training kit and the tests that drive the real server.
+    packages="libopenblas-dev libssl-dev zlib1g-dev libpcre2-dev pkg-config make git curl openssl ca-certificates"
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages="$packages python3 python3-venv"
     ;;
 runtime)

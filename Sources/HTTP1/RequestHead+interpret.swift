@@ -108,7 +108,7 @@ extension RequestHead {
 
 /// The elements of a comma-separated list (RFC 9110, 5.6.1) without the white space around them. Empty elements are
 /// kept: where they matter they are an error.
-private func elements(_ value: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+func elements(_ value: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
     value.split(separator: .comma, omittingEmptySubsequences: false).map(trimmingWhitespace)
 }
 

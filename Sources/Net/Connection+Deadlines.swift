@@ -28,7 +28,11 @@ extension Connection {
             }
         } else if isIdle {
             let timeout = isFresh ? configuration.headerTimeout : configuration.keepAliveTimeout
-            if now > idleSince + timeout.nanoseconds { return close() }
+            if now > idleSince + timeout.nanoseconds {
+                // Whether or not the client takes it.
+                if tls != nil { _ = sayEnd() }
+                return close()
+            }
         }
         if isInputClosed || isReadSuspended { checkPeer() }
     }
@@ -69,6 +73,7 @@ extension Connection {
     private func watchEnd() {
         guard !isWatchingEnd, !inFlight.isEmpty else { return }
         isWatchingEnd = true
+        if tls?.isClosedByPeer == true { return watchDeparture() }
         switch configuration.halfClose {
         case .cancel: drop()
         case .answer: break
@@ -79,6 +84,17 @@ extension Connection {
     /// When to look for the reset that a probe provokes, in milliseconds after it: soon for a client nearby, later for
     /// one far away. After the last look the next probe goes out.
     private static let looks = [5, 50, 500, 2000]
+
+    /// The client of TLS has said that it goes (RFC 9112, 9.8: before it closes). Some wait for our close_notify before
+    /// they do, so no reset would ever come; but one that only ended its sending has some time to get its answer.
+    private func watchDeparture() {
+        guard tls?.allowsHalfClose == true else { return drop() }
+        switch configuration.halfClose {
+        case .cancel: drop()
+        case .answer: break
+        case .probe(let grace): later(grace) { self.drop() }
+        }
+    }
 
     private func probe(after delay: Duration) {
         later(delay) {

@@ -1,3 +1,4 @@
+import Compression
 import Glibc
 import HTTP1
 
@@ -17,7 +18,8 @@ extension Connection {
             guard pending.count - pendingStart < Self.pendingLimit else { return suspendReading() }
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
             if count > 0 {
-                ingest(Span(_unsafeElements: UnsafeBufferPointer(rebasing: buffer[..<count])))
+                let bytes = Span(_unsafeElements: UnsafeBufferPointer(rebasing: buffer[..<count]))
+                if tls == nil { ingest(bytes) } else { open(bytes) }
             } else if count == 0 {
                 return reachEnd()
             } else if errno == EAGAIN {
@@ -31,7 +33,7 @@ extension Connection {
     }
 
     /// Takes bytes off the wire: into the parser as far as it may go on, the rest into `pending`.
-    private func ingest(_ bytes: Span<UInt8>) {
+    func ingest(_ bytes: Span<UInt8>) {
         lane.mustSettle(self)
         // After the last request, and while lingering, bytes are nobody's.
         guard isOpen, acceptsRequests || incoming != nil else { return }
@@ -98,10 +100,12 @@ extension Connection {
         let exchange = Exchange(
             connection: self,
             isSafe: head.method.isSafe,
+            acceptsGzip: head.headers.acceptsGzip,
             writer: ResponseWriter(answering: head)
         )
         inFlight.append(exchange)
-        incoming = Incoming(head: head, exchange: exchange, arrival: headStart)
+        let lease = BodyLease(lane.core.bodies)
+        incoming = Incoming(head: head, exchange: exchange, arrival: headStart, lease: lease)
         beginWaiting()
     }
 
@@ -125,11 +129,19 @@ extension Connection {
                 self.incoming = nil
                 stopRequests()
             }
-            take(.respond(answer), for: exchange)
-        } else if incoming.head.expectsContinue {
+            return take(.respond(answer), for: exchange)
+        }
+        if incoming.head.hasBody, incoming.head.headers.contentCoding == .gzip { takeGzip() }
+        if incoming.head.expectsContinue, self.incoming != nil {
             // In the order of the answers, so it waits for those before it.
             encode(exchange) { writer, out in writer.writeInterim(.continue, into: &out) }
         }
+    }
+
+    /// The body that is to come is gzip.
+    private func takeGzip() {
+        guard incoming?.lease.grow(by: GzipInflater.memory) == true else { return fail(.bodiesUsedUp) }
+        incoming?.inflater = GzipInflater()
     }
 
     private func earlyAnswer(to head: RequestHead) -> Response? {
@@ -138,7 +150,15 @@ extension Connection {
             // RFC 9110, 9.1.
             return handler.answer(to: Fault(.notImplemented, "this server does not implement the method"))
         }
-        return handler.earlyAnswer(to: head, from: peer)
+        if let answer = handler.earlyAnswer(to: head, from: peer) { return answer }
+        guard head.hasBody, head.headers.contentCoding == nil else { return nil }
+        // RFC 9110, 15.5.16: with the codings that would be right.
+        let fault = Fault(
+            .unsupportedMediaType,
+            "the body's Content-Encoding is not supported; send it as it is, or as gzip, once",
+            headers: ["Accept-Encoding": "gzip, identity"]
+        )
+        return handler.answer(to: fault)
     }
 
     /// Whether a body that nobody wants is short enough to read past. A client that waits for 100 may send it or not,
@@ -156,16 +176,34 @@ extension Connection {
     private func receive(_ bytes: Span<UInt8>) {
         incoming?.pace?.pass(bytes.count)
         guard incoming?.isDiscarded == false else { return }
-        bytes.withUnsafeBufferPointer { incoming?.body.append(contentsOf: $0) }
+        do throws(GzipError) {
+            guard try incoming?.append(bytes, inflatedLimit: configuration.inflatedBody) == true else {
+                return fail(.bodiesUsedUp)
+            }
+        } catch {
+            fail(Fault(error))
+        }
     }
 
     private func completeRequest() {
         guard let incoming else { return }
+        do throws(GzipError) {
+            try incoming.inflater?.finish()
+        } catch {
+            return fail(Fault(error))
+        }
         self.incoming = nil
         idleSince = lane.now
         if !incoming.head.keepAlive { stopRequests() }
         guard !incoming.isDiscarded else { return }
-        let request = Request(head: incoming.head, body: incoming.body, peer: peer, arrival: incoming.arrival)
+        var request = Request(
+            head: incoming.head,
+            body: incoming.body,
+            peer: peer,
+            arrival: incoming.arrival,
+            lease: incoming.lease
+        )
+        if incoming.inflater != nil { request.head.headers.removeAll("Content-Encoding") }
         lane.core.handler.handle(request, ExchangeResponder(incoming.exchange))
     }
 
@@ -180,10 +218,26 @@ extension Connection {
             guard !incoming.isDiscarded else { return lane.mustSettle(self) }
         } else {
             let writer = ResponseWriter(method: .get, version: .http11, keepAlive: false)
-            exchange = Exchange(connection: self, isSafe: true, writer: writer)
+            exchange = Exchange(connection: self, isSafe: true, acceptsGzip: false, writer: writer)
             inFlight.append(exchange)
         }
         exchange.writer.closeAfterwards()
         take(.respond(lane.core.handler.answer(to: fault)), for: exchange)
+    }
+}
+
+extension Fault {
+    /// All bodies together have the memory that they may have.
+    fileprivate static let bodiesUsedUp = Fault(
+        .serviceUnavailable,
+        "the server holds as many request bodies as it may; try again",
+        headers: ["Retry-After": "1"]
+    )
+
+    fileprivate init(_ error: GzipError) {
+        switch error {
+        case .tooLarge: self.init(.contentTooLarge, "the gzip body is too large: \(error)")
+        case .corrupt, .truncated: self.init(.badRequest, "the gzip body cannot be read: \(error)")
+        }
     }
 }

@@ -6,7 +6,7 @@ import HTTP1
 
 extension Connection {
     /// Output memory that an idle connection may keep.
-    private static let keptCapacity = 4 << 10
+    static let keptCapacity = 4 << 10
 
     /// Goes on with an answer, by a responder's message or by the connection itself.
     func take(_ step: AnswerStep, for exchange: Exchange) {
@@ -121,35 +121,58 @@ extension Connection {
 
     /// Writes as much as the socket takes. Directly first; the write source is for what is left.
     func flush() {
-        guard !isClosed else { return }
-        while outputStart < output.count {
-            let count = output.withUnsafeBytes { bytes in
-                send(descriptor, bytes.baseAddress! + outputStart, bytes.count - outputStart, Int32(MSG_NOSIGNAL))
+        guard !isClosed, tls == nil ? flushPlain() : flushSealed() else { return }
+        writePace = nil
+        disarmWriting()
+    }
+
+    /// False when bytes are left, or the client is gone.
+    private func flushPlain() -> Bool {
+        guard let end = transmit(output, from: outputStart) else { return false }
+        unsentBytes.subtract(end - outputStart, ordering: .relaxed)
+        outputStart = end
+        guard end == output.count else {
+            armWriting()
+            return false
+        }
+        emptyOutput()
+        return true
+    }
+
+    func emptyOutput() {
+        output.removeAll(keepingCapacity: output.capacity <= Self.keptCapacity)
+        outputStart = 0
+    }
+
+    /// Hands bytes to the kernel.
+    /// - Returns: where it stopped; nil when the client is gone, which has been seen to.
+    func transmit(_ bytes: [UInt8], from start: Int) -> Int? {
+        var start = start
+        while start < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                send(descriptor, bytes.baseAddress! + start, bytes.count - start, Int32(MSG_NOSIGNAL))
             }
             if count > 0 {
-                outputStart += count
-                unsentBytes.subtract(count, ordering: .relaxed)
+                start += count
                 writePace?.pass(count)
             } else if count < 0, errno == EAGAIN {
-                return armWriting()
+                break
             } else if count < 0, errno == EINTR {
                 continue
             } else {
                 // EPIPE, ECONNRESET: nobody reads any more.
-                return drop()
+                drop()
+                return nil
             }
         }
-        output.removeAll(keepingCapacity: output.capacity <= Self.keptCapacity)
-        outputStart = 0
-        writePace = nil
-        disarmWriting()
+        return start
     }
 
     private func writable() {
         lane.mustSettle(self)
     }
 
-    private func armWriting() {
+    func armWriting() {
         if outputStart >= 64 << 10 {
             output.removeFirst(outputStart)
             outputStart = 0

@@ -1,13 +1,15 @@
 import CShims
+import Compression
 import Dispatch
 import Glibc
 import HTTP1
 import Synchronization
+import TLS
 
 /// One client: a descriptor, its two Dispatch sources, the parser, and the exchanges that are in flight.
 ///
-/// Bytes come in through `ingest` (Connection+Input) and go out through `flush` (Connection+Output); transport security
-/// would sit there and nowhere else. What happens when is decided in `settle`, which runs after every event.
+/// Bytes come in through `ingest` (Connection+Input) and go out through `flush` (Connection+Output); with TLS they pass
+/// Connection+Security on their way. What happens when is decided in `settle`, which runs after every event.
 ///
 /// Rules of Dispatch on Linux that this obeys: the write source has a descriptor of its own (sources of both kinds on one
 /// descriptor lose events); reads go on until EAGAIN or the end (after a hang-up a source fires once and never again);
@@ -30,15 +32,32 @@ final class Connection: @unchecked Sendable {
         let exchange: Exchange
         let arrival: UInt64
         var body: [UInt8] = []
+        /// Counts `body`, and what inflates it, among all bodies.
+        let lease: BodyLease
+        /// Takes gzip off the body.
+        var inflater: GzipInflater?
         /// Set when the request is begun; nil while it waits for the answers before it.
         var pace: PacedDeadline?
         /// The answer is given already; the body is read and thrown away.
         var isDiscarded = false
+
+        /// Adds to the body; false when all bodies together may not have so much.
+        mutating func append(_ bytes: Span<UInt8>, inflatedLimit: Int) throws(GzipError) -> Bool {
+            let before = body.count
+            if let inflater {
+                try inflater.inflate(bytes, into: &body, limit: inflatedLimit)
+            } else {
+                bytes.withUnsafeBufferPointer { body.append(contentsOf: $0) }
+            }
+            return lease.grow(by: body.count - before)
+        }
     }
 
     let lane: Lane
     let descriptor: Int32
     let peer: PeerAddress
+    /// Nil for a connection without TLS, and for one that turns out to speak plain HTTP.
+    var tls: TLSSession?
     /// Bytes that responders were given and the kernel has not taken.
     let unsentBytes = Atomic<Int>(0)
 
@@ -74,6 +93,9 @@ final class Connection: @unchecked Sendable {
     /// Bytes for the kernel, from `outputStart` on.
     var output: [UInt8] = []
     var outputStart = 0
+    /// Ciphertext for the kernel, from `sealedStart` on: a record of `output` at most, and what TLS itself has to say.
+    var sealed: [UInt8] = []
+    var sealedStart = 0
     var writePace: PacedDeadline?
 
     var configuration: NetConfiguration { lane.core.configuration }
@@ -81,34 +103,33 @@ final class Connection: @unchecked Sendable {
     var isOpen: Bool { if case .open = phase { true } else { false } }
     var isClosed: Bool { if case .closed = phase { true } else { false } }
 
-    init(lane: Lane, descriptor: Int32, peer: PeerAddress) {
+    init(lane: Lane, _ accepted: AcceptedSocket) {
         self.lane = lane
-        self.descriptor = descriptor
-        self.peer = peer
+        descriptor = accepted.descriptor
+        peer = accepted.peer
+        tls = accepted.tls.flatMap { TLSSession($0) }
         parser = RequestParser(limits: lane.core.configuration.requestLimits)
         idleSince = lane.now
     }
 
     /// Starts to read; a refused connection is told so first.
-    func open(isRefused: Bool) {
+    func open(_ accepted: AcceptedSocket) {
         let core = lane.core
         let descriptor = descriptor
         let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: lane.queue)
         source.setEventHandler { self.lane.perform { self.readable() } }
         source.setCancelHandler {
             Glibc.close(descriptor)
-            core.openConnections.subtract(1, ordering: .relaxed)
-            core.activity.leave()
+            accepted.leave(core)
         }
         readSource = source
         source.activate()
-        if isRefused {
-            let fault = Fault(
-                .serviceUnavailable,
-                "too many connections; try again",
-                headers: ["Retry-After": "1"]
-            )
-            fail(fault)
+        if accepted.tls != nil, tls == nil {
+            core.log.error("no memory for another TLS session; the connection is closed")
+            return close()
+        }
+        if let reason = accepted.refusal {
+            fail(Fault(.serviceUnavailable, reason, headers: ["Retry-After": "1"]))
         }
     }
 
@@ -141,6 +162,9 @@ final class Connection: @unchecked Sendable {
 
     /// The orderly end: everything is written.
     private func end() {
+        if tls != nil {
+            guard sayEnd() else { return }
+        }
         guard !isInputClosed else { return close() }
         phase = .lingering(since: lane.now)
         shutdown(descriptor, Int32(SHUT_WR))
@@ -169,6 +193,8 @@ final class Connection: @unchecked Sendable {
         incoming = nil
         inFlight = []
         output = []
+        sealed = []
+        tls = nil
         lane.forget(self)
     }
 

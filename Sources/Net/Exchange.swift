@@ -16,14 +16,17 @@ final class Exchange: @unchecked Sendable {
     let connection: Connection
     /// Whether other safe requests may be worked on at the same time.
     let isSafe: Bool
+    /// Whether the client asked for gzip.
+    let acceptsGzip: Bool
     var writer: ResponseWriter
     /// Output that waits for the answers before this one.
     var waiting: [UInt8] = []
     private let cancellation = Mutex(Cancellation.possible(nil))
 
-    init(connection: Connection, isSafe: Bool, writer: ResponseWriter) {
+    init(connection: Connection, isSafe: Bool, acceptsGzip: Bool, writer: ResponseWriter) {
         self.connection = connection
         self.isSafe = isSafe
+        self.acceptsGzip = acceptsGzip
         self.writer = writer
     }
 

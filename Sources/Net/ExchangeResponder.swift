@@ -24,7 +24,21 @@ final class ExchangeResponder: Responder {
     func respond(_ response: Response) {
         guard advance(from: .awaited, to: .complete) else { return }
         exchange.complete()
-        post(.respond(response), payload: response.body.count)
+        let core = exchange.connection.lane.core
+        guard let policy = core.configuration.compression, policy.applies(to: response) else {
+            return Self.post(response, for: exchange)
+        }
+        if !exchange.acceptsGzip || response.body.count < CompressionPolicy.sizeForLanes {
+            Self.post(policy.form(of: response, isGzipAccepted: exchange.acceptsGzip), for: exchange)
+        } else {
+            core.compressing.async { [exchange] in
+                Self.post(policy.form(of: response, isGzipAccepted: true), for: exchange)
+            }
+        }
+    }
+
+    private static func post(_ response: Response, for exchange: Exchange) {
+        post(.respond(response), payload: response.body.count, for: exchange)
     }
 
     func start(_ head: ResponseHead) {
@@ -54,6 +68,10 @@ final class ExchangeResponder: Responder {
     }
 
     private func post(_ step: AnswerStep, payload: Int = 0) {
+        Self.post(step, payload: payload, for: exchange)
+    }
+
+    private static func post(_ step: AnswerStep, payload: Int, for exchange: Exchange) {
         if payload > 0 { exchange.connection.unsentBytes.add(payload, ordering: .relaxed) }
         exchange.connection.lane.post(AnswerMessage(exchange: exchange, step: step, payload: payload))
     }

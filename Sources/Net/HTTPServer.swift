@@ -2,6 +2,7 @@ import Dispatch
 import HTTP1
 import Logging
 import Synchronization
+import TLS
 
 /// An HTTP/1.1 server on Dispatch.
 ///
@@ -34,16 +35,18 @@ public final class HTTPServer: Sendable {
 
     /// Starts to accept on one more address.
     ///
+    /// - Parameter credentials: what to show to clients of TLS; nil for plain HTTP. They may be reloaded at any time.
     /// - Returns: the address, with the port that the kernel chose in place of port 0.
     /// - Throws: `ListenError`, whose description says what is in the way and what would be right.
     /// - Precondition: neither `drain` nor `stop` was called.
     @discardableResult
     public func listen(
         on address: ListenAddress,
-        options: ListenOptions = ListenOptions()
+        options: ListenOptions = ListenOptions(),
+        credentials: TLSCredentials? = nil
     ) throws(ListenError) -> ListenAddress {
         let socket = try listeningSocket(on: address, options: options)
-        let listener = Listener(socket, core: core, lanes: lanes)
+        let listener = Listener(socket, credentials: credentials, core: core, lanes: lanes)
         state.withLock { state in
             guard case .running(let listeners) = state else { preconditionFailure("listen after drain") }
             state = .running(listeners + [listener])

@@ -1,6 +1,7 @@
 import Dispatch
 import HTTP1
 import Synchronization
+import TLS
 
 /// A serial queue and the connections that live on it. A connection stays on its lane from its first byte to its last,
 /// and its state is touched nowhere else.
@@ -26,6 +27,8 @@ final class Lane: @unchecked Sendable {
 
     /// What reads fill; its bytes are used up or copied before the next read.
     let readBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: readBufferSize)
+    /// What TLS makes of what was read, a record at a time.
+    let plainBuffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: TLSSession.recordSize)
     /// The time of the event that is being handled, in nanoseconds of CLOCK_MONOTONIC.
     private(set) var now = monotonicNanoseconds()
     private var isDraining = false
@@ -42,6 +45,7 @@ final class Lane: @unchecked Sendable {
 
     deinit {
         readBuffer.deallocate()
+        plainBuffer.deallocate()
     }
 
     // MARK: From any thread
@@ -57,12 +61,12 @@ final class Lane: @unchecked Sendable {
     }
 
     /// Takes over an accepted descriptor.
-    func adopt(_ descriptor: Int32, peer: PeerAddress, isRefused: Bool) {
+    func adopt(_ accepted: AcceptedSocket) {
         queue.async {
             self.perform {
-                let connection = Connection(lane: self, descriptor: descriptor, peer: peer)
+                let connection = Connection(lane: self, accepted)
                 self.connections[ObjectIdentifier(connection)] = connection
-                connection.open(isRefused: isRefused)
+                connection.open(accepted)
                 if self.timer == nil { connection.drop() } else if self.isDraining { connection.drain() }
             }
         }

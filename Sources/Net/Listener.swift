@@ -2,6 +2,7 @@ import CShims
 import Dispatch
 import Glibc
 import HTTP1
+import TLS
 
 /// A listening socket and the queue that accepts from it.
 ///
@@ -9,7 +10,9 @@ import HTTP1
 final class Listener: @unchecked Sendable {
     /// How long accepting rests when descriptors or places have run out: a source that fires again at once would spin.
     private static let rest = DispatchTimeInterval.milliseconds(50)
-    /// Connections beyond the cap that may be told so (503) at the same time; beyond these the kernel's backlog waits.
+    /// Connections beyond a cap that may be told so (503) at the same time. Beyond these, those that are too many in all
+    /// wait in the kernel's backlog, and those of an address that has too many are closed at once: in the backlog they
+    /// would keep others from being accepted.
     private static let refusedAtOnce = 64
 
     /// Where it listens, with the port that the kernel chose.
@@ -18,13 +21,16 @@ final class Listener: @unchecked Sendable {
     private let lanes: [Lane]
     private let queue: DispatchQueue
     private let descriptor: Int32
+    /// Nil: plain HTTP.
+    private let credentials: TLSCredentials?
     private var source: (any DispatchSourceRead)?
     private var isResting = false
     /// The last accept failed for want of something; said once, not twenty times a second.
     private var isShort = false
     private var nextLane = 0
 
-    init(_ socket: consuming ListeningSocket, core: ServerCore, lanes: [Lane]) {
+    init(_ socket: consuming ListeningSocket, credentials: TLSCredentials?, core: ServerCore, lanes: [Lane]) {
+        self.credentials = credentials
         self.core = core
         self.lanes = lanes
         address = socket.address
@@ -64,7 +70,7 @@ final class Listener: @unchecked Sendable {
             let accepted = address.withMutablePointer { catena_accept(descriptor, $0, $1) }
             if accepted >= 0 {
                 isShort = false
-                hand(over: accepted, peer: address.peer, isRefused: count() > limit)
+                take(accepted, peer: address.peer)
                 continue
             }
             switch errno {
@@ -84,15 +90,32 @@ final class Listener: @unchecked Sendable {
         }
     }
 
-    /// Counts one more open connection.
-    private func count() -> Int {
+    /// Counts an accepted connection and gives it to a lane, to be served or refused.
+    private func take(_ descriptor: Int32, peer: PeerAddress) {
         core.activity.enter()
-        return core.openConnections.add(1, ordering: .relaxed).newValue
-    }
-
-    private func hand(over descriptor: Int32, peer: PeerAddress, isRefused: Bool) {
+        let open = core.openConnections.add(1, ordering: .relaxed).newValue
+        var refusal: String?
+        if open > core.configuration.maxConnections {
+            refusal = "too many connections; try again"
+        } else if !core.addresses.enter(peer) {
+            refusal = "too many connections from this address; close some, or try again"
+        }
+        let accepted = AcceptedSocket(
+            descriptor: descriptor,
+            peer: peer,
+            tls: credentials?.current,
+            refusal: refusal
+        )
+        if refusal != nil {
+            let refused = core.refusedConnections.add(1, ordering: .relaxed).newValue
+            // With TLS it would take a handshake to say so, which is what an attacker is after.
+            guard credentials == nil, refused <= Self.refusedAtOnce else {
+                Glibc.close(descriptor)
+                return accepted.leave(core)
+            }
+        }
         nextLane = (nextLane + 1) % lanes.count
-        lanes[nextLane].adopt(descriptor, peer: peer, isRefused: isRefused)
+        lanes[nextLane].adopt(accepted)
     }
 
     private func takeRest() {

@@ -13,6 +13,7 @@ import Net
 import Scheduling
 import ServerConfig
 import Synchronization
+import TLS
 import Tensor
 import Tokenizer
 
@@ -29,6 +30,7 @@ public final class CatenaServer: Sendable {
     private let router: Router
     private let http: HTTPServer
     private let engine = Mutex<InferenceEngine?>(nil)
+    private let credentials = Mutex<TLSCredentials?>(nil)
     /// Idle comments of streams, and the shutdown's timers.
     private let clock = DispatchQueue(label: "catena.clock")
     // Unsafe only to the compiler: Dispatch sources may be cancelled from any thread, and nothing else is done with it.
@@ -49,13 +51,11 @@ public final class CatenaServer: Sendable {
     /// Listens, then loads the model, then serves.
     ///
     /// - Returns: the addresses, with the port that the system chose in place of 0.
-    /// - Throws: `ListenError`, `ModelFileError` or ``StartError``, whose descriptions say what is wrong, where, and
-    ///   what would be right. The server is of no use then.
+    /// - Throws: `ListenError`, `TLSFileError`, `ModelFileError` or ``StartError``, whose descriptions say what is wrong,
+    ///   where, and what would be right. The server is of no use then.
     @discardableResult
     public func start() throws -> [ListenAddress] {
-        var addresses = [try http.listen(on: tcpAddress())]
-        if let path = configuration.server.unixSocket { addresses.append(try http.listen(on: .unix(path: path))) }
-        for address in addresses { log.info("listening on \(address)") }
+        let addresses = try listen()
         let start = ContinuousClock.now
         let loaded = try LoadedModel(configuration, metrics: metrics.engine, log: log)
         log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
@@ -65,8 +65,54 @@ public final class CatenaServer: Sendable {
             codec: TokenizerCodec(tokenizer: loaded.tokenizer),
             service: loaded.engine
         )
-        log.info("ready: POST http://\(addresses[0])/v1/completions")
+        log.info("ready: POST /v1/completions")
         return addresses
+    }
+
+    private func listen() throws -> [ListenAddress] {
+        let server = configuration.server
+        var addresses: [ListenAddress] = []
+        if server.plain {
+            addresses.append(try http.listen(on: tcpAddress(server.port)))
+            log.info("listening on http://\(addresses[0])")
+        }
+        if let port = server.tls.port, let certificate = server.tls.certificate, let key = server.tls.key {
+            let credentials = try TLSCredentials(certificate: certificate, key: key)
+            self.credentials.withLock { $0 = credentials }
+            describe(credentials)
+            let address = try http.listen(on: tcpAddress(port), credentials: credentials)
+            log.info("listening on https://\(address)")
+            addresses.append(address)
+        }
+        if let path = server.unixSocket {
+            addresses.append(try http.listen(on: .unix(path: path)))
+            log.info("listening on unix:\(path)")
+        }
+        return addresses
+    }
+
+    /// Reads again what may change while the server runs: the certificate. New connections use the new one; a file that
+    /// is not right is told in the log, and what was read before stays in use.
+    public func reload() {
+        guard let credentials = credentials.withLock({ $0 }) else {
+            return log.info("nothing to read again: TLS is off")
+        }
+        do throws(TLSFileError) {
+            try credentials.reload()
+            describe(credentials)
+        } catch {
+            log.error("the certificate in use stays in use: \(error)")
+        }
+    }
+
+    private func describe(_ credentials: TLSCredentials) {
+        let context = credentials.current
+        let validity = "\(credentials.certificate): valid until \(context.validUntil)"
+        if context.isOutsideValidity {
+            log.warning("\(validity), but not now: clients will refuse it")
+        } else {
+            log.info("\(validity)")
+        }
     }
 
     /// Goes down gracefully.
@@ -93,10 +139,10 @@ public final class CatenaServer: Sendable {
     /// For clients to take what is said to them at the deadline.
     private static let farewell = Duration.seconds(2)
 
-    private func tcpAddress() throws -> ListenAddress {
-        let server = configuration.server
-        guard let port = UInt16(exactly: server.port) else { throw StartError.port(server.port) }
-        return .tcp(host: server.host == "localhost" ? "127.0.0.1" : server.host, port: port)
+    private func tcpAddress(_ port: Int) throws -> ListenAddress {
+        guard let number = UInt16(exactly: port) else { throw StartError.port(port) }
+        let host = configuration.server.host
+        return .tcp(host: host == "localhost" ? "127.0.0.1" : host, port: number)
     }
 }
 
@@ -110,7 +156,7 @@ public enum StartError: Error, CustomStringConvertible {
     public var description: String {
         switch self {
         case .port(let port):
-            "server.port is \(port): expected 0 to 65535"
+            "a port is \(port): expected 0 to 65535"
         case .cacheTooSmall(let bytes, let needed):
             "kv_cache.size gives \(bytes) bytes, too few for one request of the model's full context: expected at "
                 + "least \(needed)"

@@ -14,9 +14,12 @@ extension NetConfiguration {
         requestLimits.headerCount = settings.limits.headerCount
         requestLimits.headerTotal = settings.limits.headerTotal
         requestLimits.body = settings.limits.body
+        inflatedBody = settings.limits.inflatedBody
+        bodiesTotal = settings.limits.bodiesTotal
         requestLimits.chunkExtensions = settings.limits.chunkExtensions
         requestLimits.trailers = settings.limits.trailers
         maxConnections = settings.maxConnections
+        maxConnectionsPerAddress = settings.maxConnectionsPerAddress
         lanes = settings.lanes
         maxPipelined = settings.maxPipelined
         headerTimeout = settings.timeouts.header
@@ -34,6 +37,17 @@ extension NetConfiguration {
             case .answer: .answer
             case .cancel: .cancel
             }
+        compression = CompressionPolicy(settings.compression)
+    }
+}
+
+extension CompressionPolicy {
+    /// Nil: compression is off.
+    init?(_ settings: ServerConfiguration.HTTP.Compression) {
+        guard settings.enabled else { return nil }
+        self.init()
+        minimumSize = settings.minimumSize
+        level = settings.level
     }
 }
 

@@ -34,7 +34,7 @@ public struct EffectiveConfiguration: Sendable, Hashable {
     private var origins: [String: Origin] = [:]
 
     /// Variables of this project that are no configuration: they concern the build and the kernels.
-    static let otherVariables: Set<String> = ["CATENA_STRICT", "CATENA_CPU", "CATENA_CONFIG"]
+    static let otherVariables: Set<String> = ["CATENA_STRICT", "CATENA_FUZZ", "CATENA_CPU", "CATENA_CONFIG"]
 
     /// Reads a file. Nil: none.
     /// - Throws: everything that is wrong, not only the first.
@@ -136,7 +136,15 @@ public struct EffectiveConfiguration: Sendable, Hashable {
 
     /// Values that are right each for itself and cannot be meant together.
     private func conflicts() -> [ConfigurationProblem] {
-        var problems: [ConfigurationProblem] = []
+        var problems = listenerConflicts()
+        let limits = values.http.limits
+        for (path, size) in [("http.limits.body", limits.body), ("http.limits.inflated_body", limits.inflatedBody)]
+        where size > limits.bodiesTotal {
+            let message =
+                "http.limits.bodies_total (\(Quantity.bytes.show(limits.bodiesTotal))) must be at least \(path) "
+                + "(\(Quantity.bytes.show(size)), \(origin(of: path))), or no such body could come."
+            problems.append(ConfigurationProblem(origin: origin(of: "http.limits.bodies_total"), message: message))
+        }
         if let most = values.model.maxChains, values.model.defaultChains.bounds(available: most) == nil {
             let message =
                 "model.default_chains asks for chains that model.max_chains (\(most), "
@@ -149,6 +157,25 @@ public struct EffectiveConfiguration: Sendable, Hashable {
                 "scheduler.step_tokens (\(tokens)) must be at least scheduler.max_running (\(running), "
                 + "\(origin(of: "scheduler.max_running"))), so that every running request gets its token in every step."
             problems.append(ConfigurationProblem(origin: origin(of: "scheduler.step_tokens"), message: message))
+        }
+        return problems
+    }
+
+    private func listenerConflicts() -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        let server = values.server
+        for (path, file) in [("server.tls.certificate", server.tls.certificate), ("server.tls.key", server.tls.key)] {
+            if server.tls.port != nil, file == nil {
+                let message = "server.tls.port is set, so \(path) must be the path of a PEM file; got null."
+                problems.append(ConfigurationProblem(origin: origin(of: "server.tls.port"), message: message))
+            } else if server.tls.port == nil, file != nil {
+                let message = "\(path) is of no use without server.tls.port; set that, or leave both out."
+                problems.append(ConfigurationProblem(origin: origin(of: path), message: message))
+            }
+        }
+        if !server.plain, server.tls.port == nil, server.unixSocket == nil {
+            let message = "server.plain is false, so server.tls.port or server.unix_socket must be set."
+            problems.append(ConfigurationProblem(origin: origin(of: "server.plain"), message: message))
         }
         return problems
     }

@@ -28,16 +28,33 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var host = "127.0.0.1"
         /// The TCP port. 0 lets the system choose one.
         public var port = 8080
+        /// Whether to listen on `port`, without TLS. False: only with TLS, or on the Unix socket.
+        public var plain = true
         /// The path of a Unix socket to listen on as well.
         public var unixSocket: String?
+        public var tls = TLS()
+
+        /// HTTPS, on a port of its own beside the plain one.
+        public struct TLS: Sendable, Hashable {
+            /// The TCP port, on `host`. 0 lets the system choose one. Nil: no TLS.
+            public var port: Int?
+            /// The path of a PEM file: the server's certificate, then the ones that signed it, without the root.
+            public var certificate: String?
+            /// The path of a PEM file: the certificate's private key, not encrypted.
+            public var key: String?
+        }
     }
 
-    /// What a connection may take of memory and time. At worst all connections together hold `maxConnections` bodies.
+    /// What a connection may take of memory and time.
     public struct HTTP: Sendable, Hashable {
         public var limits = RequestLimits()
         public var timeouts = Timeouts()
+        public var compression = Compression()
         /// Connections open at once. One more is answered 503 and closed.
         public var maxConnections = 1024
+        /// Connections open at once from one IPv4 address, or one IPv6 /64. One more is answered 503 and closed. Nil: any
+        /// number.
+        public var maxConnectionsPerAddress: Int? = 512
         /// Serial queues among which connections are spread.
         public var lanes = 2
         /// Requests of one connection that are answered at the same time.
@@ -75,10 +92,24 @@ public struct ServerConfiguration: Sendable, Hashable {
             public var headerTotal = 64 << 10
             /// The body. Larger: 413.
             public var body = 1 << 20
+            /// A body of gzip, inflated. Larger: 413.
+            public var inflatedBody = 1 << 20
+            /// All bodies together. A request that would exceed it: 503.
+            public var bodiesTotal = 256 << 20
             /// All chunk extensions of a body together. More: 413.
             public var chunkExtensions = 4 << 10
             /// All trailer lines together. More: 431.
             public var trailers = 8 << 10
+        }
+
+        /// gzip, for clients that ask for it.
+        public struct Compression: Sendable, Hashable {
+            /// Whether whole answers of JSON or text are compressed. Event streams never are.
+            public var enabled = true
+            /// Bytes of an answer below which it is left as it is.
+            public var minimumSize = 1024
+            /// 1 (fast) to 9 (small).
+            public var level = 6
         }
 
         /// How long a client may take.

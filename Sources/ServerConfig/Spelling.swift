@@ -6,11 +6,13 @@ enum Spelling {
         return "unknown key '\(path)'; did you mean '\(nearest)'?"
     }
 
-    /// A key of the same last word in another section, or the one with the fewest typing errors, if these are few.
+    /// A key of the same last word in another section (the outermost, where there are several), or the one with the
+    /// fewest typing errors, if these are few.
     static func nearest(to path: String, among known: [String]) -> String? {
         let leaf = path.split(separator: ".").last
-        let sameLeaf = known.filter { $0.split(separator: ".").last == leaf }
-        if sameLeaf.count == 1 { return sameLeaf[0] }
+        let sameLeaf = known.map { $0.split(separator: ".") }.filter { $0.last == leaf }
+        let outermost = sameLeaf.filter { $0.count == sameLeaf.map(\.count).min() }
+        if outermost.count == 1 { return outermost[0].joined(separator: ".") }
         let sections = Set(known.flatMap(ancestors))
         let candidates = known + sections.sorted()
         let distances = candidates.map { (word: $0, distance: distance(path, $0)) }

@@ -13,7 +13,7 @@ struct Serve: ParsableCommand {
         discussion: """
             Answers the OpenAI-compatible API on POST /v1/completions and GET /v1/models, and probes on GET /health \
             and /readyz. SIGTERM or SIGINT drains: running answers are finished, then the process ends with status 0; \
-            a second signal ends it at once.
+            a second signal ends it at once. SIGHUP reads the TLS certificate again.
 
               catena serve --model Models/catena-fable-16m --port 8080
               catena serve --config config.yaml --set scheduler.max_running=8
@@ -40,7 +40,12 @@ struct Serve: ParsableCommand {
     /// Not on the main actor: its closures run on Dispatch queues.
     private nonisolated static func serve(_ configuration: ServerConfiguration, log: Logger) throws {
         let server = CatenaServer(configuration: configuration, log: log)
-        let signals = ShutdownSignals(queue: DispatchQueue(label: "catena.signals")) { name in
+        let queue = DispatchQueue(label: "catena.signals")
+        let reload = ReloadSignal(queue: queue) {
+            log.info("SIGHUP: reading the certificate again")
+            server.reload()
+        }
+        let signals = ShutdownSignals(queue: queue) { name in
             log.info("\(name): draining; once more ends at once")
             server.drain {
                 log.info("drained")
@@ -48,6 +53,6 @@ struct Serve: ParsableCommand {
             }
         }
         try server.start()
-        withExtendedLifetime(signals) { dispatchMain() }
+        withExtendedLifetime((signals, reload)) { dispatchMain() }
     }
 }

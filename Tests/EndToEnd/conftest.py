@@ -25,13 +25,14 @@ def free_port() -> int:
 class RunningServer:
     """A `catena serve` process on a port of its own."""
 
-    def __init__(self, *arguments: str, model: Path = MODEL) -> None:
+    def __init__(self, *arguments: str, model: Path = MODEL, log: Path | None = None) -> None:
+        """`log`: where what it says goes; else it can be read from the process."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.model = model.name
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--model", model, "--port", str(self.port), *arguments],
-            stderr=subprocess.PIPE,
+            stderr=log.open("w") if log else subprocess.PIPE,
             text=True,
         )
         self.wait_until_ready()
@@ -40,7 +41,8 @@ class RunningServer:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                pytest.fail(f"the server ended with {self.process.returncode}:\n{self.process.stderr.read()}")
+                said = self.process.stderr.read() if self.process.stderr else ""
+                pytest.fail(f"the server ended with {self.process.returncode}:\n{said}")
             try:
                 if httpx.get(f"{self.url}/readyz").status_code == 200:
                     return

@@ -1,4 +1,5 @@
 import HTTP1
+import TestSupport
 import Testing
 
 /// Every byte value at every structural position, judged against the grammar written out once more.

@@ -1,4 +1,5 @@
 import HTTP1
+import TestSupport
 import Testing
 
 /// Each limit: what just fits passes, one byte more does not, and nothing beyond the limit is waited for.

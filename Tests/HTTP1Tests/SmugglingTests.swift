@@ -1,4 +1,5 @@
 import HTTP1
+import TestSupport
 import Testing
 
 /// Requests that two implementations have been seen to read differently, or that the RFCs tell a server to refuse. Each

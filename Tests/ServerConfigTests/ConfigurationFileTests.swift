@@ -82,6 +82,43 @@ import Testing
         )
     }
 
+    @Test(arguments: [
+        (
+            "server: {tls: {port: 8443, key: k.pem}}",
+            "c.yaml:1:22: server.tls.port is set, so server.tls.certificate must be the path of a PEM file; got null."
+        ),
+        (
+            "server: {tls: {port: 8443, certificate: c.pem}}",
+            "c.yaml:1:22: server.tls.port is set, so server.tls.key must be the path of a PEM file; got null."
+        ),
+        (
+            "server: {tls: {key: k.pem}}",
+            "c.yaml:1:21: server.tls.key is of no use without server.tls.port; set that, or leave both out."
+        ),
+        (
+            "server: {plain: false}",
+            "c.yaml:1:17: server.plain is false, so server.tls.port or server.unix_socket must be set."
+        ),
+        (
+            "http: {limits: {bodies_total: 2MiB, inflated_body: 3MiB}}",
+            "c.yaml:1:31: http.limits.bodies_total (2MiB) must be at least http.limits.inflated_body (3MiB, "
+                + "c.yaml:1:52), or no such body could come."
+        ),
+    ])
+    func listenersAndBodiesThatCannotBe(yaml: String, message: String) {
+        let error = #expect(throws: ConfigurationError.self) { try EffectiveConfiguration(yaml: yaml, name: "c.yaml") }
+        #expect(error?.description == message)
+    }
+
+    @Test(arguments: [
+        "server: {tls: {port: 8443, certificate: c.pem, key: k.pem}}",
+        "server: {plain: false, tls: {port: 0, certificate: c.pem, key: k.pem}}",
+        "server: {plain: false, unix_socket: /run/catena.sock}",
+    ])
+    func listenersThatCanBe(yaml: String) {
+        #expect(throws: Never.self) { try EffectiveConfiguration(yaml: yaml, name: "c.yaml") }
+    }
+
     @Test func blocksAreWholeGroupsOfTokens() {
         let error = #expect(throws: ConfigurationError.self) {
             try EffectiveConfiguration(yaml: "kv_cache: {block_tokens: 24}", name: "c.yaml")

@@ -62,7 +62,12 @@ import Testing
                 server:
                   host: "a"  # c.yaml:1:25
                   port: 1  # c.yaml:1:16
+                  plain: true  # default
                   unix_socket: null  # default
+                  tls:
+                    port: null  # default
+                    certificate: null  # default
+                    key: null  # default
                 http:
                   limits:
                     target: 8KiB  # default

@@ -15,6 +15,8 @@ public final class RawClient {
 
     /// What must live as long as the client: its server, which Swift would let go of after its last mention.
     public var owner: AnyObject?
+    /// TLS between this client and its bytes; `startTLS` begins it.
+    private var tls: TLSClientSession?
     private var descriptor: Int32
     /// Bytes that were read and not yet asked for.
     private var buffer: [UInt8] = []
@@ -67,6 +69,13 @@ public final class RawClient {
 
     /// Sends all bytes, or as many as the server takes before it closes.
     public func send(_ bytes: [UInt8]) {
+        guard let tls else { return sendRaw(bytes) }
+        tls.seal(bytes)
+        sendRaw(tls.takeOutput())
+    }
+
+    /// Sends bytes past TLS.
+    public func sendRaw(_ bytes: [UInt8]) {
         var sent = 0
         while sent < bytes.count, wait(for: Int16(POLLOUT), Self.patience) {
             let count = bytes.withUnsafeBytes {
@@ -80,6 +89,23 @@ public final class RawClient {
             if count < 0 && errno != EAGAIN { return }
             sent += max(count, 0)
         }
+    }
+
+    /// Shakes hands; everything that is sent and read afterwards goes through `session`.
+    public func startTLS(_ session: TLSClientSession) throws {
+        tls = session
+        while !session.isEstablished {
+            session.goOn()
+            sendRaw(session.takeOutput())
+            guard !session.isEstablished else { break }
+            guard try fill(Self.patience) else { throw Failure.unexpectedEnd(after: buffer) }
+        }
+    }
+
+    /// Says close_notify, without ending the connection.
+    public func sayEnd() {
+        tls?.sayEnd()
+        sendRaw(tls?.takeOutput() ?? [])
     }
 
     /// Half-closes: no more will be sent, answers are still read.
@@ -139,8 +165,13 @@ public final class RawClient {
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
         let count = recv(descriptor, &bytes, bytes.count, 0)
         guard count >= 0 else { throw Failure.connectionReset(after: buffer) }
-        buffer.append(contentsOf: bytes[..<count])
-        return count > 0
+        guard let tls else {
+            buffer.append(contentsOf: bytes[..<count])
+            return count > 0
+        }
+        let plaintext = try tls.receive(bytes[..<count])
+        buffer.append(contentsOf: plaintext)
+        return count > 0 && !(plaintext.isEmpty && tls.isClosedByPeer)
     }
 
     private func wait(for events: Int16, _ patience: Duration) -> Bool {

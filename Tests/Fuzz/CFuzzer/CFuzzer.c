@@ -1,0 +1,2 @@
+// A module needs something to compile.
+#include "CFuzzer.h"
