@@ -1,0 +1,131 @@
+import Core
+import Testing
+
+@testable import Scheduling
+
+@Suite struct WaitingQueueTests {
+    private let start = ContinuousClock.now
+    private var queue = WaitingQueue()
+    private var count = 0
+
+    private mutating func insert(
+        _ id: String,
+        client: String = "",
+        priority: Int = 0,
+        budget: LatencyBudget = .none,
+        arrival: Double = 0
+    ) {
+        let request = ScheduledRequest(
+            id: id,
+            promptTokens: 10,
+            maxTokens: 10,
+            budget: budget,
+            arrival: start + .seconds(arrival),
+            priority: priority,
+            client: client
+        )
+        queue.insert(TrackedRequest(request: request, order: count))
+        count += 1
+    }
+
+    private mutating func next() -> String? { queue.removeNext { _ in true }?.request.id }
+
+    /// Everything that waits, in its order.
+    private mutating func drain() -> [String] {
+        var ids: [String] = []
+        while let id = next() { ids.append(id) }
+        return ids
+    }
+
+    @Test mutating func arrivalDecidesBetweenEquals() {
+        for id in ["a", "b", "c"] { insert(id) }
+        #expect(drain() == ["a", "b", "c"])
+        #expect(queue.isEmpty)
+    }
+
+    @Test mutating func priorityComesFirst() {
+        insert("urgent", budget: LatencyBudget(whole: .milliseconds(1)))
+        insert("other client", client: "b")
+        insert("high", client: "c", priority: 2)
+        insert("higher", client: "c", priority: 3)
+        insert("low", client: "d", priority: -1)
+        queue.charge("c", tokens: 1e6)
+        #expect(drain() == ["higher", "high", "urgent", "other client", "low"])
+    }
+
+    @Test mutating func whoWasServedLeastComesBeforeDeadlines() {
+        insert("hurried", client: "a", budget: LatencyBudget(whole: .seconds(1)))
+        insert("calm", client: "b")
+        queue.charge("a", tokens: 5)
+        #expect(drain() == ["calm", "hurried"])
+    }
+
+    @Test mutating func deadlinesDecideWithinAClient() {
+        insert("ten seconds by default")
+        insert("late", budget: LatencyBudget(whole: .seconds(20)))
+        insert("soon", budget: LatencyBudget(whole: .seconds(9)))
+        insert("soonest", budget: LatencyBudget(whole: .seconds(30), firstToken: .seconds(2)))
+        insert("came before", arrival: -9.5)
+        #expect(drain() == ["came before", "soonest", "soon", "ten seconds by default", "late"])
+    }
+
+    @Test mutating func newcomersDoNotBringTurnsAlong() {
+        insert("old 1", client: "old")
+        queue.charge("old", tokens: 1000)
+        insert("new 1", client: "new")
+        insert("new 2", client: "new")
+        insert("old 2", client: "old")
+        // The newcomer starts where the least served one is, so that they take turns from here on.
+        var order: [String] = []
+        while let request = queue.removeNext(where: { _ in true }) {
+            order.append(request.request.id)
+            queue.charge(request.request.client, tokens: 10)
+        }
+        #expect(order == ["old 1", "new 1", "new 2", "old 2"])
+    }
+
+    @Test mutating func aFloodStarvesNobody() {
+        for index in 0..<100 { insert("flood \(index)", client: "flood") }
+        for index in 0..<5 { insert("small \(index)", client: "small") }
+        var served = 0
+        var places: [Int] = []
+        while let request = queue.removeNext(where: { _ in true }) {
+            if request.request.client == "small" { places.append(served) }
+            served += 1
+            queue.charge(request.request.client, tokens: 20)
+        }
+        #expect(served == 105)
+        #expect(places == [1, 3, 4, 6, 8] || places == [1, 3, 5, 7, 9] || places == [1, 2, 4, 6, 8])
+    }
+
+    @Test mutating func whatIsNotReadyIsPassed() {
+        for id in ["a", "b", "c"] { insert(id) }
+        #expect(queue.removeNext { $0.request.id != "a" }?.request.id == "b")
+        #expect(queue.removeNext { _ in false } == nil)
+        #expect(queue.count == 2)
+        #expect(drain() == ["a", "c"])
+    }
+
+    @Test mutating func removal() {
+        insert("a", client: "x")
+        insert("b", client: "y")
+        #expect(queue.remove("b")?.request.id == "b")
+        #expect(queue.remove("b") == nil)
+        #expect(queue.remove("unknown") == nil)
+        #expect(queue.count == 1 && drain() == ["a"])
+    }
+
+    @Test mutating func countersOfThoseWhoLeftAreForgotten() {
+        insert("a", client: "gone")
+        insert("b", client: "waits")
+        queue.charge("gone", tokens: 100)
+        queue.charge("waits", tokens: 50)
+        queue.charge("runs", tokens: 70)
+        _ = queue.remove("a")
+        queue.keepCounters { $0 == "runs" }
+        // Had its counter been kept, it would come last.
+        insert("again", client: "gone")
+        insert("more", client: "runs")
+        #expect(drain() == ["b", "again", "more"])
+    }
+}
