@@ -8,7 +8,7 @@ extension Scheduler {
         guard !shares.isEmpty else { return }
         let paces = paces(now: now)
         // Requests wait that have no deadline to hurry anybody: those without a budget make room for them.
-        let isCrowded = waiting.requests.contains { !$0.request.budget.isLimited }
+        let isCrowded = waiting.requests.contains { !$0.request.budget.isLimited && !waitsForLeader($0) }
         var rows: [ChainAllocation.Row] = []
         var rowOfShare: [Int?] = []
         for share in shares {

@@ -55,13 +55,13 @@ public struct Scheduler: Sendable {
         guard blocks(for: request.kvTokens) <= limits.poolBlocks else {
             throw .tooLarge(neededTokens: request.kvTokens, poolTokens: limits.poolBlocks * limits.blockTokens)
         }
+        // What is refused was offered too.
+        load.observe(seconds: workSeconds(request), at: now)
         // What can start at once does not count as queued.
         let room = limits.queued + max(0, limits.running - batch.count)
         guard waiting.count < room else {
             throw .overloaded(retryAfter: serviceTime.wait(behind: waiting.count + 1, parallel: limits.running))
         }
-        // What is refused was offered too.
-        load.observe(seconds: workSeconds(request), at: now)
         try judge(request, now: now)
         waiting.insert(TrackedRequest(request: request, order: arrivals))
         arrivals += 1
@@ -190,16 +190,13 @@ public struct Scheduler: Sendable {
         let expired = Set(plan.expired)
         while batch.count < limits.running, !waiting.isEmpty {
             let gate = gate(now: now)
-            let next = waiting.removeNext { [batch, places] request in
+            let next = waiting.removeNext { [self] request in
                 guard !expired.contains(request.request.id), gate.admits(request, now: now) else { return false }
-                // Samples of one prompt wait for the first of them to have computed it.
-                guard let leader = request.request.leader, let place = places[leader] else { return true }
-                return !batch[place].isPrefilling
+                return !waitsForLeader(request)
             }
             guard var next else { return }
             let cached = room.begin(next.request.id, known: next.known)
-            // Every running request may need a block for its next token.
-            let needed = blocks(for: next.known) - cached / limits.blockTokens + (batch.isEmpty ? 0 : batch.count)
+            let needed = blocks(for: next.known) - cached / limits.blockTokens + owedBlocks
             guard room.canTake(blocks: needed) || batch.isEmpty else {
                 room.giveUp(next.request.id)
                 waiting.insert(next)
@@ -212,6 +209,18 @@ public struct Scheduler: Sendable {
             batch.append(next)
             plan.started.append(.init(id: next.request.id, cachedTokens: cached, isResumed: isResumed))
         }
+    }
+
+    /// Blocks that the running requests will take before the newcomer's first token: the rest of their prompts, and one
+    /// for the next token of each.
+    private var owedBlocks: Int {
+        batch.reduce(0) { $0 + max(1, blocks(for: $1.known) - blocks(for: $1.computed)) }
+    }
+
+    /// Samples of one prompt wait for the first of them to have computed it.
+    func waitsForLeader(_ request: TrackedRequest) -> Bool {
+        guard let leader = request.request.leader, let place = places[leader] else { return false }
+        return batch[place].isPrefilling
     }
 
     /// A request's share of the step.
