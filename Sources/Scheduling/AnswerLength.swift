@@ -12,11 +12,15 @@ struct AnswerLength: Sendable, Hashable {
 
     /// What an answer that ended 200 answers ago still counts: 1/e.
     private static let memory = 1 - 1.0 / 200
-    /// How many answers must have reached a length before the ends there are believed.
+    /// How many answers must have reached a length before the ends there are believed. Before that, answers are taken to
+    /// end there as often as they do on average: without a memory of how long they are.
     private static let prior = 8.0
 
     private var reached = [Double](repeating: 0, count: AnswerLength.edges.count - 1)
     private var ended = [Double](repeating: 0, count: AnswerLength.edges.count - 1)
+    /// Of all answers: those that ended by themselves, and tokens.
+    private var ends = 0.0
+    private var tokens = 0.0
 
     /// - Parameter isComplete: whether the answer ended by itself.
     mutating func observe(_ length: Int, isComplete: Bool) {
@@ -24,6 +28,8 @@ struct AnswerLength: Sendable, Hashable {
             reached[bucket] *= Self.memory
             ended[bucket] *= Self.memory
         }
+        ends = ends * Self.memory + (isComplete ? 1 : 0)
+        tokens = tokens * Self.memory + Double(length)
         let last = Self.bucket(of: length)
         for bucket in 0...last { reached[bucket] += 1 }
         if isComplete { ended[last] += 1 }
@@ -38,7 +44,7 @@ struct AnswerLength: Sendable, Hashable {
         var from = generated
         while from < limit && bucket < reached.count && alive > 0.01 {
             let to = min(limit, Self.edges[bucket + 1])
-            let survival = 1 - ended[bucket] / (reached[bucket] + Self.prior)
+            let survival = survival(in: bucket)
             // An answer that ends in a bucket ends in its middle.
             expected += alive * (1 + survival) / 2 * Double(to - from)
             alive *= survival
@@ -46,6 +52,14 @@ struct AnswerLength: Sendable, Hashable {
             bucket += 1
         }
         return min(max(1, expected), Double(most))
+    }
+
+    /// The share of the answers which reach a bucket that reach the next one.
+    private func survival(in bucket: Int) -> Double {
+        let width = Double(Self.edges[bucket + 1] - Self.edges[bucket])
+        let rate = ends / max(tokens, 1) * ends / (ends + Self.prior)
+        let typical = Self.prior * rate * width / (1 + rate * width)
+        return 1 - (ended[bucket] + typical) / (reached[bucket] + Self.prior)
     }
 
     private static func bucket(of length: Int) -> Int {

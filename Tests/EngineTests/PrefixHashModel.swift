@@ -48,6 +48,16 @@ final class PrefixHashModel: LanguageModel {
         return Array(tokens[prompt.count...])
     }
 
+    /// Whether each token is what follows at its own chain count.
+    static func isAnswer(_ answer: [GeneratedToken], to prompt: [TokenID]) -> Bool {
+        var tokens = prompt
+        for token in answer {
+            guard token.id == next(after: tokens, chains: token.chains) else { return false }
+            tokens.append(token.id)
+        }
+        return true
+    }
+
     func forward(_ batch: Batch, cache: BlockPool) -> Logits {
         if stepTime > 0 { Thread.sleep(forTimeInterval: stepTime) }
         largestBatch = max(largestBatch, batch.tokenCount)

@@ -1,17 +1,16 @@
 import Core
-import Scheduling
 import Testing
+
+@testable import Scheduling
 
 /// The pool runs dry: somebody gives way, and nothing of an answer is lost.
 @Suite struct PreemptionTests {
     @Test func theLatestGivesWayAndGoesOnWhereItWas() throws {
         // Two requests of two blocks each grow into a third one; the pool has five.
-        var desk = Desk(poolBlocks: 5)
+        var desk = Desk(stepTokens: 64, poolBlocks: 5)
         try desk.enqueue(desk.request("first", prompt: 30, max: 12))
         try desk.enqueue(desk.request("second", prompt: 30, max: 12))
         var plan = desk.step()
-        // Together 60 tokens are two steps.
-        plan = desk.step()
         var steps = 0
         while plan.preempted.isEmpty && steps < 10 {
             plan = desk.step()

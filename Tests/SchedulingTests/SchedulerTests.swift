@@ -1,6 +1,7 @@
 import Core
-import Scheduling
 import Testing
+
+@testable import Scheduling
 
 /// A request's way through the scheduler: chunks, places, the queue and its end.
 @Suite struct SchedulerTests {
@@ -146,9 +147,9 @@ import Testing
     @Test func statusFollowsARequest() throws {
         var desk = Desk(running: 1)
         try desk.enqueue(desk.request("a", prompt: 40, chains: .range(1...3)))
-        try desk.enqueue(desk.request("b", prompt: 7))
         #expect(desk.scheduler.status(of: "a")?.phase == .queued)
         desk.step()
+        try desk.enqueue(desk.request("b", prompt: 7, budget: .init(whole: .seconds(10))))
         #expect(
             desk.scheduler.status(of: "a")
                 == RequestStatus(phase: .prefill, chains: 3, promptTokens: 40, generatedTokens: 0)

@@ -1,0 +1,192 @@
+import Core
+import Synchronization
+import Testing
+
+@testable import Engine
+
+/// Sessions in slower tiers: what is written, what is read, what is refused.
+@Suite struct SessionArchiveTests {
+    /// Keeps what an archive reports.
+    private final class Reports: Sendable {
+        private let lines = Mutex<[String]>([])
+
+        var all: [String] { lines.withLock { $0 } }
+
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+    }
+
+    private let reports = Reports()
+
+    private func archive(_ tiers: [MemoryTier], model: String = "m", pendingLimit: Int = 1 << 20) -> SessionArchive {
+        let identity = SessionArchive.Identity(
+            fingerprint: model,
+            layout: PrefixHashModel.layout,
+            vocabularySize: PrefixHashModel.vocabularySize,
+            contextLength: 1024
+        )
+        return SessionArchive(tiers: tiers, identity: identity, pendingLimit: pendingLimit) { [reports] in
+            reports.add($0)
+        }
+    }
+
+    /// Runs a request of a session; returns the session's tokens.
+    private func converse(
+        _ bench: inout Bench,
+        _ session: String,
+        _ words: [TokenID],
+        salt: String? = nil
+    ) -> [TokenID] {
+        let (_, log) = bench.submit(words, session: session, salt: salt)
+        bench.runUntilIdle()
+        return words + log.tokens.map(\.id)
+    }
+
+    @Test func aSessionGoesOnInAnotherLoop() throws {
+        let tier = MemoryTier()
+        let first = archive([tier])
+        var bench = Bench(archive: first)
+        let history = converse(&bench, "s", prompt(40))
+        first.flush()
+
+        let second = archive([tier])
+        var other = Bench(archive: second)
+        let snapshot = try #require(second.load("s", salt: nil))
+        #expect(snapshot.tokens == history && snapshot.computedTokens == history.count - 1)
+        other.loop.restore(snapshot, session: "s", now: other.now)
+        let words = history + prompt(5)
+        let (_, log) = other.submit(words, chains: 2, session: "s")
+        other.runUntilIdle()
+        #expect(log.admission?.cachedTokens == history.count - 1)
+        #expect(log.tokens.map(\.id) == PrefixHashModel.answer(to: words, count: 8, chains: 2))
+        #expect(reports.all.isEmpty)
+    }
+
+    @Test func aSessionInMemoryIsNotReplacedByItsSnapshot() throws {
+        let archive = archive([MemoryTier()])
+        var bench = Bench(archive: archive)
+        let history = converse(&bench, "s", prompt(40))
+        let old = try #require(archive.load("s", salt: nil))
+        let newer = converse(&bench, "s", history + prompt(3))
+        bench.loop.restore(old, session: "s", now: bench.now)
+        #expect(bench.directory["s"]?.tokens == newer)
+    }
+
+    @Test func aSnapshotWithoutRoomIsLeftOut() throws {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        _ = converse(&bench, "s", prompt(90))
+        archive.flush()
+        let snapshot = try #require(archive.load("s", salt: nil))
+        var small = Bench(blocks: 4)
+        small.loop.restore(snapshot, session: "s", now: small.now)
+        #expect(small.directory["s"] == nil && small.pool.usedBlocks == 0)
+    }
+
+    // MARK: Writing behind
+
+    @Test func whatChangesBeforeItIsWrittenIsWrittenOnce() throws {
+        let tier = MemoryTier(holdsWrites: true)
+        let archive = archive([tier])
+        var bench = Bench(archive: archive)
+        _ = converse(&bench, "first", prompt(20))
+        tier.held?.begun.wait()
+        var history = prompt(10)
+        for _ in 0..<3 { history = converse(&bench, "often", history + [7]) }
+        // Read from what waits to be written.
+        #expect(archive.load("often", salt: nil)?.tokens == history)
+        #expect(archive.load("often", salt: "another") == nil)
+        for _ in 0..<2 { tier.held?.released.signal() }
+        archive.flush()
+        #expect(tier.writes == ["first", "often"])
+        #expect(archive.load("often", salt: nil)?.tokens == history)
+    }
+
+    @Test func whatFallsTooFarBehindIsLeftOut() {
+        let tier = MemoryTier(holdsWrites: true)
+        // Two blocks of 128 bytes for each session here.
+        let archive = archive([tier], pendingLimit: 300)
+        var bench = Bench(archive: archive)
+        _ = converse(&bench, "first", prompt(20))
+        tier.held?.begun.wait()
+        for session in ["second", "third"] { _ = converse(&bench, session, prompt(20)) }
+        #expect(reports.all.count == 1 && reports.all[0].contains("third") && reports.all[0].contains("300"))
+        // A new state of a session takes the place of its old one.
+        _ = converse(&bench, "second", prompt(21))
+        #expect(reports.all.count == 1)
+        for _ in 0..<2 { tier.held?.released.signal() }
+        archive.flush()
+        #expect(tier.writes == ["first", "second"])
+    }
+
+    @Test func errorsAreReportedAndHarmNobody() {
+        let broken = MemoryTier(), good = MemoryTier()
+        broken.breakDown()
+        let archive = archive([broken, good])
+        var bench = Bench(archive: archive)
+        let history = converse(&bench, "s", prompt(20))
+        archive.flush()
+        #expect(good.writes == ["s"])
+        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.list().keys.sorted() == ["s"])
+        let removed = archive.remove("s")
+        #expect(removed)
+        // Writing, reading, listing, removing.
+        #expect(reports.all.count == 4)
+        #expect(reports.all.allSatisfy { $0.contains("Broken") })
+    }
+
+    // MARK: Reading
+
+    @Test func whatDoesNotFitIsNotUsed() {
+        let tier = MemoryTier(), own = archive([tier])
+        var bench = Bench(archive: own)
+        _ = converse(&bench, "s", prompt(20), salt: "tenant")
+        own.flush()
+        #expect(own.load("s", salt: "tenant") != nil)
+        #expect(own.load("s", salt: nil) == nil)
+        #expect(own.load("s", salt: "another") == nil)
+        #expect(archive([tier], model: "another").load("s", salt: "tenant") == nil)
+        #expect(own.load("unknown", salt: "tenant") == nil)
+        tier.damage("s")
+        #expect(own.load("s", salt: "tenant") == nil)
+        #expect(reports.all.count == 4)
+        #expect(reports.all.allSatisfy { $0.hasPrefix("session s is computed again") })
+    }
+
+    @Test func aLaterTierServesWhatTheFirstCannot() {
+        let first = MemoryTier(), second = MemoryTier()
+        let archive = archive([first, second])
+        var bench = Bench(archive: archive)
+        let history = converse(&bench, "s", prompt(20))
+        archive.flush()
+        first.damage("s")
+        #expect(archive.load("s", salt: nil)?.tokens == history)
+    }
+
+    @Test func removedFromAllTiersAndFromWhatWaits() {
+        let tier = MemoryTier(holdsWrites: true)
+        let archive = archive([tier])
+        var bench = Bench(archive: archive)
+        _ = converse(&bench, "first", prompt(20))
+        tier.held?.begun.wait()
+        _ = converse(&bench, "second", prompt(20))
+        tier.held?.released.signal()
+        let removed = ["second", "first", "first"].map { archive.remove($0) }
+        #expect(removed == [true, true, false])
+        archive.flush()
+        #expect(archive.list().isEmpty && archive.load("first", salt: nil) == nil)
+        #expect(tier.writes == ["first"])
+    }
+
+    @Test func theListNamesEveryTier() throws {
+        let tiers = [MemoryTier(), MemoryTier()], archive = archive(tiers)
+        var bench = Bench(archive: archive)
+        for session in ["a", "b"] { _ = converse(&bench, session, prompt(20)) }
+        archive.flush()
+        let removed = try tiers[0].remove("b")
+        #expect(removed)
+        let list = archive.list()
+        #expect(list["a"]?.tiers == [.redis, .redis] && list["b"]?.tiers == [.redis])
+        #expect(list["a"]?.tokens == nil && list["a"]?.idle == 3 && (list["a"]?.bytes ?? 0) > 256)
+    }
+}
