@@ -6,7 +6,7 @@ import Testing
 @Suite struct ChainAllocationTests {
     /// A millisecond for each tier that any row is in, and a hundredth for every row of it.
     private let cost = CostModel.flat(chains: 4)
-    private let rules = ChainPolicy.elastic(ElasticRules(gain: 2, bounds: 0.1...1, hysteresis: 1.1))
+    private let rules = ChainPolicy.elastic(ElasticRules(eagerness: 2, bounds: 0.1...1, hysteresis: 1.1))
 
     private func row(_ bounds: ClosedRange<Int> = 1...4, previous: Int = 0, position: Int = 50) -> ChainAllocation.Row {
         .init(bounds: bounds, previous: previous, position: position)

@@ -43,16 +43,22 @@ import Testing
         #expect(pace(request(LatencyBudget(isBestEffort: true)), at: 100, remaining: 5) == .free)
     }
 
+    /// 20 ms of the budget are kept for the way to the client.
     @Test func theWholeAnswer() {
-        let request = request(LatencyBudget(whole: .seconds(10)))
+        let request = request(LatencyBudget(whole: .seconds(10.02)))
         #expect(isLimited(pace(request, at: 2, remaining: 16), to: 0.5))
         #expect(isLimited(pace(request, at: 2, remaining: 16, stall: 4), to: 0.25))
         #expect(pace(request, at: 10, remaining: 16) == .late)
         #expect(pace(request, at: 5, remaining: 16, stall: 5.5) == .late)
     }
 
+    /// Of a short budget a tenth is kept.
+    @Test func theReserveOfAShortBudget() {
+        #expect(isLimited(pace(request(LatencyBudget(whole: .milliseconds(100))), at: 0.01, remaining: 8), to: 0.01))
+    }
+
     @Test func theFirstToken() {
-        let budget = LatencyBudget(firstToken: .seconds(2))
+        let budget = LatencyBudget(firstToken: .seconds(2.02))
         #expect(isLimited(pace(request(budget), at: 1, remaining: 50, stepsToFirst: 4), to: 0.25))
         #expect(isLimited(pace(request(budget), at: 1, remaining: 50, stall: 0.5, stepsToFirst: 4), to: 0.125))
         #expect(pace(request(budget), at: 3, remaining: 50) == .late)
@@ -78,14 +84,14 @@ import Testing
     }
 
     @Test func theTightestLimitCounts() {
-        let budget = LatencyBudget(whole: .seconds(10), firstToken: .seconds(1), perToken: .milliseconds(300))
+        let budget = LatencyBudget(whole: .seconds(10.02), firstToken: .seconds(1.02), perToken: .milliseconds(300))
         #expect(isLimited(pace(request(budget), at: 0, remaining: 20, stepsToFirst: 5), to: 0.2))
         #expect(isLimited(pace(request(budget), at: 0, remaining: 100, stepsToFirst: 5), to: 0.1))
         #expect(isLimited(pace(request(budget), at: 0, remaining: 20, stepsToFirst: 2), to: 0.3))
     }
 
     @Test func timesCountFromAChange() {
-        var changed = request(LatencyBudget(whole: .seconds(4)))
+        var changed = request(LatencyBudget(whole: .seconds(4.02)))
         changed.request.budgetStart = start + .seconds(6)
         #expect(isLimited(pace(changed, at: 8, remaining: 4), to: 0.5))
     }

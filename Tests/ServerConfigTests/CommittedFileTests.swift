@@ -51,7 +51,8 @@ import Testing
     /// Setting one key changes nothing else: no two keys of the table share a property.
     @Test func keysAreIndependent() throws {
         let samples = [
-            "7", "77", "32", "70000", "1h", "1GiB", "3.5", "true", "false", "native", "f32", "debug", "cancel", "name",
+            "7", "77", "32", "70000", "1h", "1GiB", "2GiB", "3.5", "true", "false", "native", "f32", "debug", "cancel",
+            "name",
             "1", "1-2", "map",
         ]
         for setting in ServerConfiguration.settings {
