@@ -1,10 +1,12 @@
 # Catena's one entry point. `make` alone tells what there is.
 #   MODEL=path    the model that `serve`, `bench` and `eval` use
 #   PORT=8080     where `serve` listens
+#   SECONDS=1800  how long `soak` runs
 
 MODEL ?= Models/catena-fable-16m
 PORT ?= 8080
 TEXT ?=
+SECONDS ?= 1800
 VENV := .venv
 CATENA := .build/release/catena
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
@@ -15,7 +17,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz bench benchmarks train eval format lint clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz soak bench benchmarks train eval format lint clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,9 @@ test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh
+
+soak: build $(VENV)/clients ## Load the server for SECONDS with disconnects, changes and tiny KV memory, and check every answer
+	nice $(VENV)/bin/python Tests/Soak/soak.py --catena $(CATENA) --seconds $(SECONDS)
 
 bench: build ## Measure MODEL's speed, and how near to this machine's limits it is
 	$(CATENA) bench --model $(MODEL)
