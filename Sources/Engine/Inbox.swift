@@ -11,6 +11,8 @@ enum Command: Sendable {
     /// A session came back from a slower tier.
     case restore(KVSnapshot, session: String)
     case forget(session: String)
+    /// Look for sessions whose time is over: an idle engine does not by itself.
+    case tidy
     /// Take no new requests; end the thread when those already taken are done.
     case drain
     /// End the thread now; what runs is failed with `shuttingDown`.

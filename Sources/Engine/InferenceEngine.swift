@@ -172,6 +172,14 @@ public final class InferenceEngine: GenerationService {
         return wasInMemory || wasArchived
     }
 
+    /// Lets sessions go whose time is over, in memory and in the slower tiers. To be called now and then.
+    ///
+    /// - Parameter counts: hears how many sessions each slower tier holds then; from a queue of its own, or never.
+    public func tidySessions(_ counts: @escaping @Sendable ([SessionSummary.Tier: Int]) -> Void) {
+        if !directory.isEmpty { _ = inbox.post(.tidy) }
+        archive?.tidy(counts)
+    }
+
     // MARK: The end
 
     /// Takes no new requests (`shuttingDown`), finishes those it has, then ends.
@@ -218,6 +226,8 @@ public final class InferenceEngine: GenerationService {
                     loop.restore(snapshot, session: session, now: .now)
                 case .forget(let session):
                     loop.removeSession(session)
+                case .tidy:
+                    break  // the step that follows looks
                 case .drain:
                     isDraining = true
                 case .stop:
@@ -230,7 +240,7 @@ public final class InferenceEngine: GenerationService {
             switch command {
             case .submit(_, let receiver): loop.refuse(.shuttingDown, receiver: receiver)
             case .change(let id, let change, let reply): loop.change(id, to: change, reply: reply)
-            case .cancel, .restore, .forget, .drain, .stop: break
+            case .cancel, .restore, .forget, .tidy, .drain, .stop: break
             }
         }
         loop.failAll(.shuttingDown, now: .now)

@@ -103,6 +103,22 @@ public final class SessionArchive: Sendable {
         queue.sync {}
     }
 
+    /// Removes what nobody used for too long, soon, and tells how many sessions are left in each tier.
+    func tidy(_ counts: @escaping @Sendable ([SessionSummary.Tier: Int]) -> Void) {
+        queue.async {
+            var left: [SessionSummary.Tier: Int] = [:]
+            for tier in self.tiers {
+                do {
+                    try tier.removeExpired()
+                    left[tier.kind] = try tier.list().count
+                } catch {
+                    self.report("old sessions of the \(tier.kind.rawValue) tier were not removed: \(error)")
+                }
+            }
+            counts(left)
+        }
+    }
+
     // MARK: Reading
 
     /// The session as it was saved last; nil when no tier has it, or none that fits. May block.

@@ -26,6 +26,10 @@ final class SessionDirectory: Sendable {
         entries.withLock { $0[id] }
     }
 
+    var isEmpty: Bool {
+        entries.withLock { $0.isEmpty }
+    }
+
     var all: [String: Entry] {
         entries.withLock { $0 }
     }

@@ -15,6 +15,9 @@ public protocol SessionTier: Sendable {
     /// Returns whether there was one.
     func remove(_ id: String) throws -> Bool
 
+    /// Removes what nobody used for too long.
+    func removeExpired() throws
+
     /// What is here, as far as it is known without reading snapshots.
     func list() throws -> [StoredSession]
 }
@@ -53,6 +56,10 @@ public struct DiskTier: SessionTier {
 
     public func remove(_ id: String) throws -> Bool {
         try folder.remove(id)
+    }
+
+    public func removeExpired() throws {
+        _ = try folder.removeExpired()
     }
 
     public func list() throws -> [StoredSession] {

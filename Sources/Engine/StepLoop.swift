@@ -118,7 +118,7 @@ struct StepLoop {
         report?.planSeconds = clock.map { ($0() - now) / .seconds(1) } ?? 0
         for id in plan.expired { expire(id, now: now) }
         defer { outbox.send() }
-        guard !plan.isEmpty else { return }
+        guard !plan.isEmpty else { return tell(report) }
         let shape = plan.shape(chains: model.chainCount)
         let logits = model.forward(batch(for: plan), cache: memory.pool)
         scheduler.advance(plan)

@@ -33,6 +33,8 @@ public final class CatenaServer: Sendable {
     private let credentials = Mutex<TLSCredentials?>(nil)
     /// Idle comments of streams, and the shutdown's timers.
     private let clock = DispatchQueue(label: "catena.clock")
+    /// Seconds, more or less.
+    private let sinceTidy = Atomic<Int>(0)
     // Unsafe only to the compiler: Dispatch sources may be cancelled from any thread, and nothing else is done with it.
     private nonisolated(unsafe) let ticks: any DispatchSourceTimer
 
@@ -44,8 +46,22 @@ public final class CatenaServer: Sendable {
         http = HTTPServer(configuration: NetConfiguration(configuration.http), handler: router, log: log)
         ticks = DispatchSource.makeTimerSource(queue: clock)
         ticks.schedule(deadline: .now() + 1, repeating: 1)
-        ticks.setEventHandler { @Sendable in router.pingIdleStreams() }
+        ticks.setEventHandler { @Sendable [weak self] in
+            router.pingIdleStreams()
+            self?.tidySessions()
+        }
         ticks.resume()
+    }
+
+    /// Every few seconds is plenty: sessions live for minutes.
+    private func tidySessions() {
+        let isDue = sinceTidy.add(1, ordering: .relaxed).newValue.isMultiple(of: 5)
+        guard isDue, let engine = engine.withLock({ $0 }) else { return }
+        let metrics = metrics.engine
+        engine.tidySessions { counts in
+            metrics.sessionsOnDisk.set(counts[.disk] ?? 0)
+            metrics.sessionsInRedis.set(counts[.redis] ?? 0)
+        }
     }
 
     /// Listens, then loads the model, then serves.

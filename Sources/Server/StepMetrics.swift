@@ -17,8 +17,11 @@ final class StepMetrics: StepObserver {
         metrics.waiting.set(report.waiting)
         metrics.preemptions.add(report.preemptions)
         for seconds in report.queueSeconds { metrics.queueTime.record(.seconds(seconds)) }
-        metrics.stepTime.record(.seconds(report.seconds))
-        metrics.planTime.record(.seconds(report.planSeconds))
+        // A step that computed nothing only looked.
+        if report.seconds > 0 {
+            metrics.stepTime.record(.seconds(report.seconds))
+            metrics.planTime.record(.seconds(report.planSeconds))
+        }
         metrics.prefillComputed.add(max(0, report.promptTokens - report.cachedTokens))
         metrics.prefillCached.add(report.cachedTokens)
         metrics.prefillRecomputed.add(report.recomputedTokens)

@@ -34,6 +34,14 @@ struct Simulate: ParsableCommand {
     @Option(help: ArgumentHelp("Write what was measured into a file.", valueName: "file"))
     var saveCost: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Then run random requests on the engine for so long, and show how near the predictions were.",
+            valueName: "s"
+        )
+    )
+    var check: Double?
+
     @Option(help: "A request's budget: so many times what it takes alone at full size.")
     var budgetFactor = 3.0
 
@@ -88,6 +96,12 @@ struct Simulate: ParsableCommand {
         }
         guard 0...100 ~= eagerness else {
             throw ValidationError("--eagerness is \(eagerness); it must be 0 to 100.")
+        }
+        guard check == nil || cost == nil else {
+            throw ValidationError("--check runs the engine that --cost takes the place of; give one of them.")
+        }
+        guard check.map({ $0 > 0 && $0 <= 600 }) ?? true else {
+            throw ValidationError("--check must be 0 to 600 seconds.")
         }
         guard 0...2 ~= noise else { throw ValidationError("--noise is \(noise); it must be 0 to 2.") }
     }
@@ -208,7 +222,7 @@ struct Simulate: ParsableCommand {
         let model = try model.makeModel(checkpoint, maxRows: stepTokens)
         let layout = model.blockLayout(type: .bf16)
         let context = model.maxPositions
-        let pool = BlockPool(layout: layout, blocks: layout.blocks(for: context) + maxRunning)
+        let pool = BlockPool(layout: layout, blocks: layout.blocks(for: min(context, 512)) * maxRunning)
         var options = InferenceEngine.Options(
             limits: SchedulerLimits(
                 running: maxRunning,
@@ -222,6 +236,9 @@ struct Simulate: ParsableCommand {
             contextLength: context
         )
         options.calibrationTime = .seconds(4)
+        let checker = check.map { _ in CostCheck() }
+        options.observer = checker
+        options.limits.queued = maxRunning
         let found = Mutex<CostModel?>(nil)
         let ready = DispatchSemaphore(value: 0)
         let engine = InferenceEngine(
@@ -233,6 +250,20 @@ struct Simulate: ParsableCommand {
             ready.signal()
         }
         ready.wait()
+        if let check, let checker {
+            status.show("checking predictions for \(fixed(check, digits: 0)) s")
+            checker.run(
+                engine,
+                seconds: check,
+                chains: checkpoint.chainCount,
+                vocabulary: checkpoint.configuration.vocabularySize,
+                context: min(context, 512),
+                crowd: maxRunning
+            )
+            status.clear()
+            for line in checker.lines { print(line) }
+            print("")
+        }
         engine.drain()
         guard let cost = found.withLock({ $0 }) else { preconditionFailure("the engine is ready and has a cost model") }
         return cost

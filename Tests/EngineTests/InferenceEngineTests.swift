@@ -1,6 +1,7 @@
 import Core
 import Dispatch
 import Engine
+import Foundation
 import KVCache
 import Scheduling
 import Testing
@@ -8,11 +9,12 @@ import Testing
 private func makeEngine(
     queue: DispatchQueue = DispatchQueue(label: "test.outbox"),
     stepTime: Double = 0,
-    calibration: Int = 0
+    calibration: Int = 0,
+    sessionTime: Duration = .seconds(60)
 ) -> InferenceEngine {
     var options = InferenceEngine.Options(
         limits: SchedulerLimits(running: 4, queued: 1000, stepTokens: 32, poolBlocks: 64, blockTokens: 16, chains: 4),
-        sessions: .init(count: 4, timeToLive: .seconds(60)),
+        sessions: .init(count: 4, timeToLive: sessionTime),
         contextLength: 1024
     )
     options.calibrationTime = .milliseconds(calibration)
@@ -92,5 +94,24 @@ private func drainAndWait(_ engine: InferenceEngine) -> Bool {
         #expect(drainAndWait(engine))
         #expect(victim.finish == nil && victim.failure == nil)
         #expect(other.tokens.count == 5)
+    }
+
+    /// An idle engine runs no step by itself; it looks when it is told to.
+    @Test func idleSessionsAreForgottenWhenToldToLook() {
+        let engine = makeEngine(sessionTime: .milliseconds(1))
+        let log = EventLog()
+        var wish = request("a", prompt: [1, 2, 3], max: 4)
+        wish.sessionID = "s"
+        engine.submit(wish, to: log)
+        #expect(log.waitForEnd())
+        var tries = 0
+        // The store looks at most once a second.
+        while !engine.sessions().isEmpty && tries < 100 {
+            Thread.sleep(forTimeInterval: 0.05)
+            engine.tidySessions { _ in }
+            tries += 1
+        }
+        #expect(engine.sessions().isEmpty)
+        #expect(drainAndWait(engine))
     }
 }

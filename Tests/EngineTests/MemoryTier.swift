@@ -53,6 +53,8 @@ final class MemoryTier: SessionTier {
         }
     }
 
+    func removeExpired() throws {}
+
     func list() throws -> [StoredSession] {
         try state.withLock { state in
             guard !state.isBroken else { throw Broken() }
