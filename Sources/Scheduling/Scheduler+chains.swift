@@ -9,6 +9,8 @@ extension Scheduler {
         let paces = paces(now: now)
         // Requests wait that have no deadline to hurry anybody: those without a budget make room for them.
         let isCrowded = waiting.requests.contains { !$0.request.budget.isLimited && !waitsForLeader($0) }
+        // Nobody is refused for want of a place in the queue while others have more than their floors.
+        let isFilling = waiting.count > limits.queued / 2
         var rows: [ChainAllocation.Row] = []
         var rowOfShare: [Int?] = []
         for share in shares {
@@ -19,7 +21,7 @@ extension Scheduler {
                 continue
             }
             rowOfShare.append(rows.count)
-            let yields = isCrowded && !request.request.budget.isLimited && policy.isElastic
+            let yields = policy.isElastic && (isFilling || isCrowded && !request.request.budget.isLimited)
             rows.append(
                 ChainAllocation.Row(
                     bounds: yields ? bounds.lowerBound...bounds.lowerBound : bounds,
@@ -40,7 +42,7 @@ extension Scheduler {
                     start: request.computed,
                     count: share.count,
                     chains: min(max(count, bounds.lowerBound), bounds.upperBound),
-                    reason: reason(request, count, isTightest: paces.of[share.place] <= paces.tightest),
+                    reason: reason(request, count, isTightest: !isFilling && paces.of[share.place] <= paces.tightest),
                     logits: logits(of: share)
                 )
             )
@@ -81,15 +83,17 @@ extension Scheduler {
                 tightest = min(tightest, seconds)
             }
         }
-        let wait = batch.count < limits.running ? 0 : nextPlace
-        for request in waiting.requests where request.request.budget.isLimited {
-            let steps = wait + stepsToFirst(request)
-            let remaining = wait + expectedRemaining(request)
+        let free = limits.running - batch.count
+        waiting.forEach { request, ahead in
+            guard request.request.budget.isLimited else { return }
+            let remaining = expectedRemaining(request)
+            // Places come one after the other, an answer's length over their number apart.
+            let wait = ahead < free ? 0 : nextPlace + Double(ahead - free) * remaining / Double(limits.running)
             if case .limited(let seconds) = request.pace(
                 now: now,
-                remaining: remaining,
+                remaining: wait + remaining,
                 stall: stall,
-                stepsToFirst: steps
+                stepsToFirst: wait + stepsToFirst(request)
             ) {
                 tightest = min(tightest, seconds)
             }

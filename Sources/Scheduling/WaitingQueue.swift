@@ -33,6 +33,13 @@ struct WaitingQueue: Sendable {
     /// All that wait, in no particular order.
     var requests: some Sequence<TrackedRequest> { entries.values.lazy.joined().map(\.request) }
 
+    /// Calls `body` with each that waits, and with about how many get a place before it: clients take turns.
+    func forEach(_ body: (TrackedRequest, _ ahead: Int) -> Void) {
+        for list in entries.values {
+            for (index, entry) in list.enumerated() { body(entry.request, min(index * entries.count, count - 1)) }
+        }
+    }
+
     mutating func insert(_ request: TrackedRequest) {
         let wish = request.request
         let entry = Entry(request: request, due: Self.due(wish))
