@@ -24,9 +24,17 @@ package struct FluidBound: Sendable {
             workload.arrivals.isEmpty
             ? 0
             : workload.arrivals.reduce(0) {
-                $0 + cost.prefillSeconds(tokens: $1.promptTokens - 1, chunk: limits.stepTokens)
+                $0 + Self.promptSeconds($1, cost: cost, limits: limits)
             } / Double(workload.arrivals.count)
         outputTokens = output
+    }
+
+    /// A prompt's tokens ride along with a full batch, which reads the weights for them.
+    private static func promptSeconds(_ arrival: Arrival, cost: CostModel, limits: SchedulerLimits) -> Double {
+        var shape = StepShape(chains: limits.chains)
+        shape.tiers[0] = limits.running
+        shape.addSilent(start: 0, count: arrival.promptTokens - 1)
+        return cost.silentSeconds(shape)
     }
 
     /// Requests a second that the machine serves at one chain.
