@@ -15,6 +15,7 @@ let package = Package(
         .executable(name: "catena", targets: ["catena"]),
         // For the micro-benchmarks in Benchmarks/.
         .library(name: "CatenaKernels", targets: ["Core", "KVCache", "Sampling", "Tensor"]),
+        .library(name: "CatenaScheduling", targets: ["Core", "Scheduling"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
