@@ -7,6 +7,16 @@ public enum PeerAddress: Sendable, Hashable, CustomStringConvertible {
     /// A client of a Unix socket.
     case unix
 
+    /// Who it is, as far as an address tells: an IPv4 address, the /64 of an IPv6 one (whose holder has all of it), or all
+    /// clients of Unix sockets together.
+    public var network: String {
+        switch self {
+        case .ipv4(let address, _): String(address, radix: 16)
+        case .ipv6(let high, _, _): String(high, radix: 16) + "::"
+        case .unix: "unix"
+        }
+    }
+
     /// `192.0.2.1:8080`, `[2001:db8:0:0:0:0:0:1]:8080` (without elision) or `unix`.
     public var description: String {
         switch self {

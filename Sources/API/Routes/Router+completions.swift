@@ -28,7 +28,13 @@ extension Router {
         let running = RunningCompletion(
             context: context,
             request: completion,
-            submissions: try submissions(for: completion, id: id, arrival: context.arrived, backend: backend),
+            submissions: try submissions(
+                for: completion,
+                id: id,
+                arrival: context.arrived,
+                client: request.peer.network,
+                backend: backend
+            ),
             writer: writer,
             backend: backend,
             responder: responder,
@@ -43,6 +49,7 @@ extension Router {
         for request: CompletionRequest,
         id: String,
         arrival: ContinuousClock.Instant,
+        client: String,
         backend: ServiceState.Backend
     ) throws(APIError) -> [RunningCompletion.Submission] {
         let encoder = PromptEncoder(codec: backend.codec, model: backend.model)
@@ -68,6 +75,7 @@ extension Router {
                     arrival: arrival,
                     budget: request.budget,
                     priority: request.priority,
+                    client: client,
                     cacheSalt: request.cacheSalt,
                     leader: number == 0 ? nil : submissions[first].request.id
                 )
