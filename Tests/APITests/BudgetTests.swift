@@ -16,7 +16,7 @@ import Testing
         #expect(request.chains == .fixed(2), "a fixed size and a budget may come together")
         #expect(request.priority == 7)
         #expect(request.cacheSalt == "s")
-        #expect(request.client == "")
+        #expect(request.client == "unix")
         #expect(request.leader == nil)
     }
 
