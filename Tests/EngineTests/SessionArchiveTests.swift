@@ -170,12 +170,13 @@ import Testing
         _ = converse(&bench, "first", prompt(20))
         tier.held?.begun.wait()
         _ = converse(&bench, "second", prompt(20))
-        tier.held?.released.signal()
+        // The second write may begin before it is called off.
+        for _ in 0..<2 { tier.held?.released.signal() }
         let removed = ["second", "first", "first"].map { archive.remove($0) }
         #expect(removed == [true, true, false])
         archive.flush()
         #expect(archive.list().isEmpty && archive.load("first", salt: nil) == nil)
-        #expect(tier.writes == ["first"])
+        #expect(archive.load("second", salt: nil) == nil)
     }
 
     @Test func theListNamesEveryTier() throws {
