@@ -21,6 +21,9 @@ struct AnswerLength: Sendable, Hashable {
     /// Of all answers: those that ended by themselves, and tokens.
     private var ends = 0.0
     private var tokens = 0.0
+    /// The share of the answers which reach a bucket that reach the next one. Kept, because every step asks for every
+    /// request, and only an end changes it.
+    private var survival = [Double](repeating: 1, count: AnswerLength.edges.count - 1)
 
     /// - Parameter isComplete: whether the answer ended by itself.
     mutating func observe(_ length: Int, isComplete: Bool) {
@@ -33,6 +36,7 @@ struct AnswerLength: Sendable, Hashable {
         let last = Self.bucket(of: length)
         for bucket in 0...last { reached[bucket] += 1 }
         if isComplete { ended[last] += 1 }
+        for bucket in survival.indices { survival[bucket] = survivalNow(in: bucket) }
     }
 
     /// The mean number of tokens still to come after `generated`, at least 1 and at most what `limit` leaves.
@@ -44,7 +48,7 @@ struct AnswerLength: Sendable, Hashable {
         var from = generated
         while from < limit && bucket < reached.count && alive > 0.01 {
             let to = min(limit, Self.edges[bucket + 1])
-            let survival = survival(in: bucket)
+            let survival = survival[bucket]
             // An answer that ends in a bucket ends in its middle.
             expected += alive * (1 + survival) / 2 * Double(to - from)
             alive *= survival
@@ -54,8 +58,7 @@ struct AnswerLength: Sendable, Hashable {
         return min(max(1, expected), Double(most))
     }
 
-    /// The share of the answers which reach a bucket that reach the next one.
-    private func survival(in bucket: Int) -> Double {
+    private func survivalNow(in bucket: Int) -> Double {
         let width = Double(Self.edges[bucket + 1] - Self.edges[bucket])
         let rate = ends / max(tokens, 1) * ends / (ends + Self.prior)
         let typical = Self.prior * rate * width / (1 + rate * width)

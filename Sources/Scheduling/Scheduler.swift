@@ -176,10 +176,12 @@ public struct Scheduler: Sendable {
 
     /// Finds what has no time left; the caller finishes it.
     private func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
-        for request in batch where request.request.cutOff.map({ $0 <= now }) == true {
-            plan.expired.append(request.request.id)
+        for place in batch.indices {
+            guard let cutOff = batch[place].request.cutOff, cutOff <= now else { continue }
+            plan.expired.append(batch[place].request.id)
         }
-        for request in waiting.requests where request.request.cutOff.map({ $0 <= now }) == true {
+        for request in waiting.requests {
+            guard let cutOff = request.request.cutOff, cutOff <= now else { continue }
             plan.expired.append(request.request.id)
         }
     }
@@ -233,33 +235,31 @@ public struct Scheduler: Sendable {
     private mutating func reserve(room: inout some KVRoom, _ plan: inout StepPlan) -> [Share] {
         let expired = Set(plan.expired)
         var budget = limits.stepTokens
-        var counts: [RequestID: Int] = [:]
+        // By place, like the batch.
+        var counts = [Int](repeating: 0, count: batch.count)
         for prefills in [false, true] {
             // Who gives way is decided from the end, so the batch shrinks behind the index.
             var place = 0
             while place < batch.count && budget > 0 {
-                let request = batch[place]
-                let id = request.request.id
-                guard !expired.contains(id), (request.missing > 1) == prefills, request.missing > 0 else {
+                let id = batch[place].request.id, missing = batch[place].missing
+                guard !expired.contains(id), (missing > 1) == prefills, missing > 0 else {
                     place += 1
                     continue
                 }
-                let count = min(budget, request.missing)
-                if room.reserve(id, count: request.computed + count) {
-                    counts[id] = count
+                let count = min(budget, missing)
+                if room.reserve(id, count: batch[place].computed + count) {
+                    counts[place] = count
                     budget -= count
                     place += 1
                 } else {
                     let victim = lastToKeep()
-                    budget += counts.removeValue(forKey: batch[victim].request.id) ?? 0
+                    budget += counts.remove(at: victim)
                     preempt(victim, room: &room, &plan)
                     if victim < place { place -= 1 }
                 }
             }
         }
-        return batch.indices.compactMap { place in
-            counts[batch[place].request.id].map { Share(place: place, count: $0) }
-        }
+        return batch.indices.compactMap { counts[$0] > 0 ? Share(place: $0, count: counts[$0]) : nil }
     }
 
     /// The running request that gives way: of the lowest priority the one that came last.
