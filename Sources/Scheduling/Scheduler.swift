@@ -175,15 +175,12 @@ public struct Scheduler: Sendable {
     // MARK: Places
 
     /// Finds what has no time left; the caller finishes it.
-    private func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+    private mutating func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
         for place in batch.indices {
             guard let cutOff = batch[place].request.cutOff, cutOff <= now else { continue }
             plan.expired.append(batch[place].request.id)
         }
-        for request in waiting.requests {
-            guard let cutOff = request.request.cutOff, cutOff <= now else { continue }
-            plan.expired.append(request.request.id)
-        }
+        plan.expired += waiting.expired(at: now)
     }
 
     /// Moves requests from the queue into the batch while there is room.
