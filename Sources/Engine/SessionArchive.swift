@@ -30,6 +30,8 @@ public final class SessionArchive: Sendable {
         /// Not written yet, by session, and their bytes.
         var pending: [String: KVSnapshot] = [:]
         var pendingBytes = 0
+        /// On its way to the tiers, which may not have it yet.
+        var writing: KVSnapshot?
     }
 
     private let tiers: [any SessionTier]
@@ -90,12 +92,14 @@ public final class SessionArchive: Sendable {
         let snapshot = state.withLock { state in
             let snapshot = state.pending.removeValue(forKey: id)
             state.pendingBytes -= snapshot?.blocks.count ?? 0
+            state.writing = snapshot
             return snapshot
         }
         guard let bytes = snapshot?.encoded() else { return }
         for tier in tiers {
             do { try tier.store(id, bytes) } catch { report("session \(id) was not written: \(error)") }
         }
+        state.withLock { $0.writing = nil }
     }
 
     /// Waits until everything is written.
@@ -123,7 +127,9 @@ public final class SessionArchive: Sendable {
 
     /// The session as it was saved last; nil when no tier has it, or none that fits. May block.
     func load(_ id: String, salt: String?) -> KVSnapshot? {
-        if let pending = state.withLock({ $0.pending[id] }) { return pending.salt == salt ? pending : nil }
+        if let latest = state.withLock({ $0.pending[id] ?? $0.writing.flatMap { $0.name == id ? $0 : nil } }) {
+            return latest.salt == salt ? latest : nil
+        }
         for tier in tiers {
             do {
                 guard let bytes = try tier.load(id) else { continue }

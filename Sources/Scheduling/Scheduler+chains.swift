@@ -8,7 +8,9 @@ extension Scheduler {
         guard !shares.isEmpty else { return }
         let paces = paces(now: now)
         // Requests wait that have no deadline to hurry anybody: those without a budget make room for them.
-        let isCrowded = waiting.requests.contains { !$0.request.budget.isLimited && !waitsForLeader($0) }
+        let isCrowded =
+            waiting.limitedCount < waiting.count
+            && waiting.requests.contains { !$0.request.budget.isLimited && !waitsForLeader($0) }
         // Nobody is refused for want of a place in the queue while others have more than their floors.
         let isFilling = waiting.count > limits.queued / 2
         var rows: [ChainAllocation.Row] = []
@@ -83,6 +85,7 @@ extension Scheduler {
                 tightest = min(tightest, seconds)
             }
         }
+        guard waiting.limitedCount > 0 else { return (of, tightest) }
         let free = limits.running - batch.count
         waiting.forEach { request, ahead in
             guard request.request.budget.isLimited else { return }
@@ -104,7 +107,7 @@ extension Scheduler {
     /// Prompt tokens that are still to be computed, of all requests, the last of each prompt aside.
     private var promptTokensAhead: Int {
         let running = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
-        return running + waiting.requests.reduce(0) { $0 + $1.known - 1 }
+        return running + waiting.silentTokens
     }
 
     private func expectedRemaining(_ request: TrackedRequest) -> Double {

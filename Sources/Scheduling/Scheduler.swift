@@ -152,12 +152,19 @@ public struct Scheduler: Sendable {
 
     /// Notes that the plan was run.
     public mutating func advance(_ plan: StepPlan) {
+        var client = "", tokens = 0
         for part in plan.parts {
             guard let place = places[part.id] else { continue }
             batch[place].computed = part.start + part.count
             if part.logits != .none { batch[place].chains = part.chains }
-            waiting.charge(batch[place].request.client, tokens: Double(part.count))
+            // One entry in the books for a run of requests of one client.
+            if batch[place].request.client != client {
+                if tokens > 0 { waiting.charge(client, tokens: Double(tokens)) }
+                (client, tokens) = (batch[place].request.client, 0)
+            }
+            tokens += part.count
         }
+        if tokens > 0 { waiting.charge(client, tokens: Double(tokens)) }
     }
 
     /// Learns how long a step of this shape took.
@@ -175,15 +182,12 @@ public struct Scheduler: Sendable {
     // MARK: Places
 
     /// Finds what has no time left; the caller finishes it.
-    private func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+    private mutating func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
         for place in batch.indices {
             guard let cutOff = batch[place].request.cutOff, cutOff <= now else { continue }
             plan.expired.append(batch[place].request.id)
         }
-        for request in waiting.requests {
-            guard let cutOff = request.request.cutOff, cutOff <= now else { continue }
-            plan.expired.append(request.request.id)
-        }
+        plan.expired += waiting.expired(at: now)
     }
 
     /// Moves requests from the queue into the batch while there is room.

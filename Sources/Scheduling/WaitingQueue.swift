@@ -1,4 +1,5 @@
 import Core
+import DequeModule
 
 /// The requests that wait for a place, in the order they get one.
 ///
@@ -22,11 +23,17 @@ struct WaitingQueue: Sendable {
         }
     }
 
-    /// Sorted, for every client that waits.
-    private var entries: [String: [Entry]] = [:]
+    /// Sorted, for every client that waits. Most come at the end and go from the front.
+    private var entries: [String: Deque<Entry>] = [:]
     /// Tokens computed for every client that waits or runs.
     private var served: [String: Double] = [:]
     private(set) var count = 0
+    /// Tokens that those who wait need computed before their next one.
+    private(set) var silentTokens = 0
+    /// How many of those who wait have a latency budget.
+    private(set) var limitedCount = 0
+    /// Nobody who waits is cut off before this; nil: nobody is.
+    private(set) var earliestCutOff: ContinuousClock.Instant?
 
     var isEmpty: Bool { count == 0 }
 
@@ -45,11 +52,11 @@ struct WaitingQueue: Sendable {
         let entry = Entry(request: request, due: Self.due(wish))
         // Who was away did not save up turns.
         if served[wish.client] == nil { served[wish.client] = served.values.min() ?? 0 }
-        var list = entries[wish.client] ?? []
-        let place = list.firstIndex { entry.precedes($0) } ?? list.count
-        list.insert(entry, at: place)
-        entries[wish.client] = list
+        entries[wish.client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
         count += 1
+        silentTokens += request.known - 1
+        if wish.budget.isLimited { limitedCount += 1 }
+        if let cutOff = wish.cutOff { earliestCutOff = min(earliestCutOff ?? cutOff, cutOff) }
     }
 
     /// Takes out the request whose turn it is among those that `isReady`; nil when none is.
@@ -82,6 +89,22 @@ struct WaitingQueue: Sendable {
         return nil
     }
 
+    /// Those who wait and have no time left at `now`. Looks only when there may be some.
+    mutating func expired(at now: ContinuousClock.Instant) -> [RequestID] {
+        guard let earliestCutOff, earliestCutOff <= now else { return [] }
+        var expired: [RequestID] = []
+        var next: ContinuousClock.Instant?
+        for list in entries.values {
+            for entry in list {
+                guard let cutOff = entry.request.request.cutOff else { continue }
+                if cutOff <= now { expired.append(entry.request.request.id) }
+                next = min(next ?? cutOff, cutOff)
+            }
+        }
+        self.earliestCutOff = next
+        return expired
+    }
+
     /// Notes that tokens were computed for a client.
     mutating func charge(_ client: String, tokens: Double) {
         served[client, default: 0] += tokens
@@ -93,13 +116,24 @@ struct WaitingQueue: Sendable {
     }
 
     private mutating func remove(client: String, index: Int) {
-        entries[client]?.remove(at: index)
+        guard let removed = entries[client]?.remove(at: index) else { return }
         if entries[client]?.isEmpty == true { entries[client] = nil }
         count -= 1
+        silentTokens -= removed.request.known - 1
+        if removed.request.request.budget.isLimited { limitedCount -= 1 }
     }
 
     private static func due(_ request: ScheduledRequest) -> ContinuousClock.Instant {
         let limit = [request.budget.whole, request.budget.firstToken].compactMap { $0 }.min() ?? patience
         return request.budgetStart + limit
+    }
+}
+
+extension Deque {
+    /// Inserts behind the last element that is not preceded: at the end in most cases.
+    fileprivate mutating func insert(_ element: Element, sortedBy precedes: (Element, Element) -> Bool) {
+        var place = count
+        while place > 0 && precedes(element, self[place - 1]) { place -= 1 }
+        insert(element, at: place)
     }
 }

@@ -61,6 +61,21 @@ import Testing
         #expect(reports.all.isEmpty)
     }
 
+    /// Between the moment a session is taken to be written and the moment the tier has it, it is still found.
+    @Test func aSessionIsFoundWhileItIsWritten() throws {
+        let tier = MemoryTier(holdsWrites: true)
+        let archive = archive([tier])
+        var bench = Bench(archive: archive)
+        let history = converse(&bench, "s", prompt(40))
+        tier.held?.begun.wait()
+        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.load("s", salt: "other") == nil)
+        #expect(archive.load("t", salt: nil) == nil)
+        tier.held?.released.signal()
+        archive.flush()
+        #expect(archive.load("s", salt: nil)?.tokens == history)
+    }
+
     @Test func aSessionInMemoryIsNotReplacedByItsSnapshot() throws {
         let archive = archive([MemoryTier()])
         var bench = Bench(archive: archive)
