@@ -140,9 +140,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
-                "Simulation",
-                "Sampling", "Scheduling", "Server", "ServerConfig", "Tensor", "Tokenizer",
+                "Benchmarking", "CShims", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
+                "Sampling", "Scheduling", "Server", "ServerConfig", "Simulation", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

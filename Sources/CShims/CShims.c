@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CShims.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -62,3 +63,5 @@ int catena_move_off(int processor, const struct catena_processors *allowed) {
     if (CPU_COUNT(&others) > 0) (void)sched_setaffinity(0, sizeof others, &others);
     return catena_allow(0, allowed);
 }
+
+void catena_keep_large_buffers_apart(int bytes) { (void)mallopt(M_MMAP_THRESHOLD, bytes); }

@@ -23,7 +23,10 @@ extension Scheduler {
                 continue
             }
             rowOfShare.append(rows.count)
-            let yields = policy.isElastic && (isFilling || isCrowded && !request.request.budget.isLimited)
+            // Who is late is to end as soon as can be.
+            let isLate = paces.of[share.place] == 0
+            let yields =
+                policy.isElastic && (isLate || isFilling || isCrowded && !request.request.budget.isLimited)
             rows.append(
                 ChainAllocation.Row(
                     bounds: yields ? bounds.lowerBound...bounds.lowerBound : bounds,

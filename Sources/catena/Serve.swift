@@ -1,4 +1,5 @@
 import ArgumentParser
+import CShims
 import Dispatch
 import Foundation
 import Glibc
@@ -32,6 +33,8 @@ struct Serve: ParsableCommand {
         }
         for warning in configuration.warnings { log.warning("\(warning)") }
         signal(SIGPIPE, SIG_IGN)
+        // Session snapshots and large bodies come and go; what they leave behind would be most of the process.
+        catena_keep_large_buffers_apart(256 << 10)
         try Self.serve(configuration.values, log: log)
     }
 

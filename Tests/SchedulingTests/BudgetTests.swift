@@ -98,6 +98,21 @@ import Testing
         #expect(served["a"]?.chains.count == 50 && served["a"]?.isCut == false)
     }
 
+    @Test func whoIsLateEndsAsSoonAsCanBe() throws {
+        var desk = Desk()
+        try desk.enqueue(
+            desk.request(
+                "a",
+                max: 20,
+                chains: .range(2...4),
+                budget: LatencyBudget(whole: .seconds(1), isBestEffort: true)
+            )
+        )
+        desk.time = 2
+        let served = desk.serve(["a": 20])
+        #expect(served["a"]?.chains == Array(repeating: 2, count: 20))
+    }
+
     // MARK: The cut
 
     @Test func expiredRequestsAreToldAndComputeNothingMore() throws {

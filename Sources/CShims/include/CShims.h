@@ -56,4 +56,8 @@ int catena_confine(int thread, int processor);
 /// Moves the calling thread to another of its allowed processors than the given one, and then lets it run on all of them.
 int catena_move_off(int processor, const struct catena_processors *allowed);
 
+/// Buffers of at least so many bytes have pages of their own from now on, and give them back when they are freed. Left
+/// alone, glibc raises its threshold with the first such buffer that is freed, and keeps later ones in its arenas.
+void catena_keep_large_buffers_apart(int bytes);
+
 #endif
