@@ -175,7 +175,11 @@ let package = Package(
             dependencies: ["Model", "ModelIO", "KVCache", "Tensor", "Core"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SamplingTests",
+            dependencies: ["Sampling", "Core", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "SchedulingTests",
             dependencies: ["Scheduling", "Core", "TestSupport"],

@@ -15,11 +15,19 @@ public struct CompletionRequest: Sendable, Hashable {
     public var prompts: [Prompt]
     /// The most tokens of one answer. 0 only evaluates the prompt.
     public var maxTokens = 16
+    /// The fewest tokens of one answer: until then no token ends it. A stop string still does.
+    public var minTokens = 0
     public var temperature: Float = 1
     public var topP: Float = 1
     /// 0: all.
     public var topK = 0
     public var minP: Float = 0
+    public var typicalP: Float = 1
+    public var repetitionPenalty: Float = 1
+    public var presencePenalty: Float = 0
+    public var frequencyPenalty: Float = 0
+    /// By tokens that the vocabulary has.
+    public var logitBias: [TokenID: Float] = [:]
     /// Nil: a random one.
     public var seed: UInt64?
     /// Answers for each prompt.
@@ -54,6 +62,11 @@ public struct CompletionRequest: Sendable, Hashable {
             topK: topK,
             topP: topP,
             minP: minP,
+            typicalP: typicalP,
+            repetitionPenalty: repetitionPenalty,
+            presencePenalty: presencePenalty,
+            frequencyPenalty: frequencyPenalty,
+            bias: logitBias,
             seed: number == 0 ? seed : Self.mixed(seed &+ UInt64(number) &* 0x9E37_79B9_7F4A_7C15)
         )
     }

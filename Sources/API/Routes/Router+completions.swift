@@ -59,6 +59,7 @@ extension Router {
                     id: request.choiceCount == 1 ? id : "\(id)-\(submissions.count)",
                     prompt: tokens,
                     maxTokens: request.maxTokens,
+                    minTokens: request.minTokens,
                     chains: request.chains,
                     sampling: request.sampling(number: number, seed: seed),
                     endTokens: endTokens.union(request.stopTokens),
