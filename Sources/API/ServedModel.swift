@@ -33,6 +33,8 @@ public struct ServedModel: Sendable, Hashable {
     /// The prompt that stands for an empty one (the beginning or end-of-text token): a model needs a token to start
     /// from. Nil: empty prompts are refused.
     public var emptyPromptToken: TokenID?
+    /// The token that begins a text; nil for a model without one.
+    public var beginningToken: TokenID?
     /// When it was made or loaded, in seconds since 1970.
     public var created: Int
     /// A digest of the weights; its first characters make `system_fingerprint`.
@@ -47,6 +49,7 @@ public struct ServedModel: Sendable, Hashable {
         vocabularySize: Int,
         endTokens: Set<TokenID>,
         emptyPromptToken: TokenID?,
+        beginningToken: TokenID? = nil,
         created: Int,
         fingerprint: String,
         quality: [Quality] = []
@@ -57,6 +60,7 @@ public struct ServedModel: Sendable, Hashable {
         self.vocabularySize = vocabularySize
         self.endTokens = endTokens
         self.emptyPromptToken = emptyPromptToken
+        self.beginningToken = beginningToken
         self.created = created
         self.fingerprint = fingerprint
         self.quality = quality

@@ -136,6 +136,7 @@ extension ServedModel {
             vocabularySize: tokenizer.vocabularySize,
             endTokens: Set(model.eosTokenIDs),
             emptyPromptToken: model.bosTokenID ?? model.eosTokenIDs.first,
+            beginningToken: model.bosTokenID,
             created: Int(Date().timeIntervalSince1970),
             fingerprint: checkpoint.fingerprint,
             quality: model.quality.filter { $0.chains <= checkpoint.chainCount }.map {

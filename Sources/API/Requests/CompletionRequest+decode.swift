@@ -30,7 +30,7 @@ extension CompletionRequest {
     ) throws(APIError) -> CompletionRequest {
         let fields = try RequestFields(body: body)
         if let text = try fields.string("suffix"), !text.isEmpty { throw .unsupported("suffix", .string(text)) }
-        let (name, suffix) = try modelName(fields, model, options)
+        let (name, suffix) = try fields.model(served: model, options)
         let chains = ChainsRequest(header: headers.chains, body: fields["chains"], suffix: suffix)
         var request = CompletionRequest(
             model: name,
@@ -54,17 +54,6 @@ extension CompletionRequest {
             )
         }
         return request
-    }
-
-    private static func modelName(
-        _ fields: RequestFields,
-        _ model: ServedModel,
-        _ options: APIOptions
-    ) throws(APIError) -> (name: String, suffix: Int?) {
-        guard let name = try fields.string("model") else { return (model.name, nil) }
-        let (chains, isOurs) = model.suffix(of: name)
-        guard isOurs || options.acceptAnyModel else { throw .unknownModel(name, served: model) }
-        return (name, chains)
     }
 
     private static let longestSalt = 256

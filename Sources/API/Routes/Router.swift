@@ -59,6 +59,11 @@ extension Router: RequestHandler {
                 responder.respond(context.response(allowing: endpoint.allow))
             case (.completions, _):
                 decode(request, context, responder)
+            case (.tokenize, _), (.detokenize, _), (.tokenizerInfo, _):
+                later(context, responder) { () throws(APIError) in
+                    let json = try self.answerAboutTokens(request, route.endpoint)
+                    responder.respond(context.response(.ok, json: json))
+                }
             case (.request, .patch):
                 later(context, responder) { () throws(APIError) in
                     try self.changeRequest(route.parameter, request, context, responder)
@@ -174,7 +179,7 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .sessions, .session, .metrics, .server:
+        case .completions, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }

@@ -17,9 +17,13 @@ struct FakeCodec: TextCodec {
     /// A special token is spelled out in text, and adds none of its own.
     let longestToken = 16
 
-    func encode(_ text: String, isWhole: Bool) -> [TokenID] {
-        encode(text)
+    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
+        guard text != Self.impossible else { throw TextCodecError(message: "the pattern runs wild.") }
+        return encode(text)
     }
+
+    /// A text without tokens.
+    static let impossible = "\u{7}\u{7}"
 
     func encode(_ text: String) -> [TokenID] {
         if text == "<|endoftext|>" { return [Self.endOfText] }
@@ -67,6 +71,7 @@ extension ServedModel {
         vocabularySize: FakeCodec.vocabularySize,
         endTokens: [FakeCodec.endOfText],
         emptyPromptToken: FakeCodec.endOfText,
+        beginningToken: FakeCodec.startOfText,
         created: 1_700_000_000,
         fingerprint: "0123456789abcdef",
         quality: (1...4).map { k in
