@@ -35,6 +35,8 @@ public struct ServedModel: Sendable, Hashable {
     public var emptyPromptToken: TokenID?
     /// The token that begins a text; nil for a model without one.
     public var beginningToken: TokenID?
+    /// How conversations are written down for it.
+    public var chatTemplate: ChatTemplate
     /// When it was made or loaded, in seconds since 1970.
     public var created: Int
     /// A digest of the weights; its first characters make `system_fingerprint`.
@@ -50,6 +52,7 @@ public struct ServedModel: Sendable, Hashable {
         endTokens: Set<TokenID>,
         emptyPromptToken: TokenID?,
         beginningToken: TokenID? = nil,
+        chatTemplate: ChatTemplate = .plain,
         created: Int,
         fingerprint: String,
         quality: [Quality] = []
@@ -61,6 +64,7 @@ public struct ServedModel: Sendable, Hashable {
         self.endTokens = endTokens
         self.emptyPromptToken = emptyPromptToken
         self.beginningToken = beginningToken
+        self.chatTemplate = chatTemplate
         self.created = created
         self.fingerprint = fingerprint
         self.quality = quality

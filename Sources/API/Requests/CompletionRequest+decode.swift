@@ -30,11 +30,27 @@ extension CompletionRequest {
     ) throws(APIError) -> CompletionRequest {
         let fields = try RequestFields(body: body)
         if let text = try fields.string("suffix"), !text.isEmpty { throw .unsupported("suffix", .string(text)) }
+        let prompts = try prompts(fields, model, options)
+        var request = try decode(fields, prompts: prompts, headers: headers, model: model, options: options)
+        try request.decodeLength(fields, "max_tokens", default: 16)
+        request.logprobs = try fields.integer("logprobs", in: 0...20)
+        request.echo = try fields.bool("echo") ?? false
+        return request
+    }
+
+    /// Decodes what completions and chats have in common: all but the prompt, the answer's length and its form.
+    static func decode(
+        _ fields: RequestFields,
+        prompts: [Prompt],
+        headers: CompletionHeaders,
+        model: ServedModel,
+        options: APIOptions
+    ) throws(APIError) -> CompletionRequest {
         let (name, suffix) = try fields.model(served: model, options)
         let chains = ChainsRequest(header: headers.chains, body: fields["chains"], suffix: suffix)
         var request = CompletionRequest(
             model: name,
-            prompts: try prompts(fields, model, options),
+            prompts: prompts,
             chains: try chains.resolve(available: model.chains, default: options.defaultChains)
         )
         try request.decodeAnswer(fields, options)
@@ -72,14 +88,6 @@ extension CompletionRequest {
 
     /// How much to answer, and in which form.
     private mutating func decodeAnswer(_ fields: RequestFields, _ options: APIOptions) throws(APIError) {
-        maxTokens = try fields.integer("max_tokens", in: 0...Int.max) ?? 16
-        minTokens = try fields.integer("min_tokens", in: 0...Int.max) ?? 0
-        guard minTokens <= maxTokens else {
-            throw .invalid(
-                "'min_tokens' must be at most 'max_tokens' (\(maxTokens)); got \(minTokens).",
-                param: "min_tokens"
-            )
-        }
         n = try fields.integer("n", in: 1...options.maximumN) ?? 1
         if let bestOf = try fields.integer("best_of", in: 1...Int.max), bestOf != n {
             throw .invalid(
@@ -101,9 +109,18 @@ extension CompletionRequest {
             }
             includeUsage = try RequestFields(streamOptions).bool("include_usage") ?? false
         }
-        logprobs = try fields.integer("logprobs", in: 0...20)
-        echo = try fields.bool("echo") ?? false
         _ = try fields.string("user")
+    }
+
+    /// The most and the fewest tokens of an answer.
+    /// - Parameters:
+    ///   - name: the field of the most.
+    ///   - standard: the most where the request says nothing; nil: what the context has room for.
+    mutating func decodeLength(_ fields: RequestFields, _ name: String, default standard: Int?) throws(APIError) {
+        maxTokens = try fields.integer(name, in: 0...Int.max) ?? standard
+        minTokens = try fields.integer("min_tokens", in: 0...Int.max) ?? 0
+        guard let maxTokens, minTokens > maxTokens else { return }
+        throw .invalid("'min_tokens' must be at most '\(name)' (\(maxTokens)); got \(minTokens).", param: "min_tokens")
     }
 
     private mutating func decodeSampling(_ fields: RequestFields) throws(APIError) {
