@@ -130,7 +130,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "API", "Core", "Engine", "HTTP1", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
+                "API", "Core", "Engine", "HTTP1", "JSON", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
                 "ServerConfig", "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],

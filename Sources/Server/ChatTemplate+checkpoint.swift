@@ -1,13 +1,10 @@
 import API
 import Foundation
+import JSON
 import ServerConfig
 
 extension ChatTemplate {
-    /// Files of a checkpoint that may have its chat template, in Jinja: the newer one has nothing else in it, the older one
-    /// has it among the tokenizer's settings. Only its markup is looked for, so neither is parsed.
-    private static let fileNames = ["chat_template.jinja", "tokenizer_config.json"]
-
-    /// The template that is set, or that of the checkpoint.
+    /// The template that is set, or that of the checkpoint: `plain` where it has none, or one of another kind.
     /// - Throws: when a file of the folder is there and cannot be read.
     init(_ setting: ServerConfiguration.Model.ChatTemplate, folder: String) throws {
         switch setting {
@@ -15,20 +12,36 @@ extension ChatTemplate {
         case .llama3: self = .llama3
         case .plain: self = .plain
         case .auto:
-            for name in Self.fileNames {
-                let path = folder + "/" + name
-                guard FileManager.default.fileExists(atPath: path) else { continue }
-                let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
-                // tokenizer_config.json also lists added tokens by name, which say nothing about chats.
-                let source =
-                    name.hasSuffix(".jinja")
-                    ? text[...] : text.range(of: "\"chat_template\"").map { text[$0.upperBound...] }
-                if let source, let template = ChatTemplate(recognising: String(source)) {
-                    self = template
-                    return
-                }
-            }
-            self = .plain
+            let source = try Self.source(in: URL(fileURLWithPath: folder))
+            self = source.flatMap { ChatTemplate(recognising: $0) } ?? .plain
         }
+    }
+
+    /// The checkpoint's own template in Jinja: a file of its own, or, as older checkpoints have it, a member of
+    /// tokenizer_config.json, which is a text or a list of named ones.
+    private static func source(in folder: URL) throws -> String? {
+        let file = folder.appendingPathComponent("chat_template.jinja")
+        if FileManager.default.fileExists(atPath: file.path) { return try String(contentsOf: file, encoding: .utf8) }
+        let settings = folder.appendingPathComponent("tokenizer_config.json")
+        guard FileManager.default.fileExists(atPath: settings.path) else { return nil }
+        let json: JSONValue
+        do {
+            json = try JSONParser.parse(Array(try Data(contentsOf: settings)), of: "the file")
+        } catch let error as JSONError {
+            let place = "at line \(error.line), column \(error.column)"
+            throw StartError.chatTemplate(path: settings.path, problem: "\(error.problem), \(place)")
+        }
+        guard case .object(let members) = json else { return nil }
+        switch members["chat_template"] {
+        case .string(let text): return text
+        case .array(let named): return named.lazy.compactMap(Self.defaultTemplate).first
+        default: return nil
+        }
+    }
+
+    /// The text of an entry that is named "default".
+    private static func defaultTemplate(_ entry: JSONValue) -> String? {
+        guard case .object(let members) = entry, members["name"]?.string == "default" else { return nil }
+        return members["template"]?.string
     }
 }

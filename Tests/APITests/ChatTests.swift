@@ -141,6 +141,10 @@ import Testing
         }
         let prompt = fixture.service.submitted[0].prompt.count
         #expect(fixture.service.submitted.map(\.maxTokens) == [64 - prompt, 3, 4])
+        let long = fixture.chat(hello + #","min_tokens":\#(65 - prompt)"#)
+        let message = "'min_tokens' must be at most what the context has room for (\(64 - prompt)); got \(65 - prompt)."
+        #expect(long.json["error"]["message"].string == message)
+        #expect(long.json["error"]["param"].string == "min_tokens")
     }
 
     @Test func markup() {

@@ -1,13 +1,14 @@
 """Chats by the official OpenAI package, and as curl would ask for them."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import httpx
 import openai
 import pytest
 
-from conftest import MODEL, RunningServer
+from conftest import MODEL, PROGRAM, RunningServer
 
 MESSAGES = [
     {"role": "system", "content": "A talk between two old friends by the fire."},
@@ -114,22 +115,44 @@ def test_typed_errors(client: openai.OpenAI, server) -> None:
         client.chat.completions.create(model="no-such-model", messages=MESSAGES)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "written"),
-    [
-        ((), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
-        (("--set", "model.chat_template=plain"), "User: Hi\nAssistant:"),
-    ],
-)
-def test_template_of_checkpoint_and_configuration(tmp_path: Path, arguments: tuple[str, ...], written: str) -> None:
+CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+WRITTEN_CHATML = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+WRITTEN_PLAIN = "User: Hi\nAssistant:"
+
+
+def folder_with(tmp_path: Path, files: dict[str, str]) -> Path:
+    """A copy of the model's folder with other files in it."""
     folder = tmp_path / "model"
     folder.mkdir()
     for path in MODEL.iterdir():
-        if path.name != "tokenizer_config.json":
+        if path.name not in files:
             (folder / path.name).symlink_to(path.resolve())
-    template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
-    running = RunningServer(*arguments, model=folder)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "arguments", "written"),
+    [
+        ("tokenizer_config.json", json.dumps({"chat_template": CHATML}), (), WRITTEN_CHATML),
+        (
+            "tokenizer_config.json",
+            json.dumps(
+                {"chat_template": [{"name": "tools", "template": "x"}, {"name": "default", "template": CHATML}]}
+            ),
+            (),
+            WRITTEN_CHATML,
+        ),
+        ("chat_template.jinja", CHATML, (), WRITTEN_CHATML),
+        ("chat_template.jinja", CHATML, ("--set", "model.chat_template=plain"), WRITTEN_PLAIN),
+        ("tokenizer_config.json", json.dumps({"extra_special_tokens": ["<|im_start|>"]}), (), WRITTEN_PLAIN),
+    ],
+)
+def test_template_of_checkpoint_and_configuration(
+    tmp_path: Path, name: str, text: str, arguments: tuple[str, ...], written: str
+) -> None:
+    running = RunningServer(*arguments, model=folder_with(tmp_path, {name: text}))
     try:
         request = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
         answer = httpx.post(f"{running.url}/v1/chat/completions", json=request, timeout=60).json()
@@ -137,3 +160,13 @@ def test_template_of_checkpoint_and_configuration(tmp_path: Path, arguments: tup
         assert answer["usage"]["prompt_tokens"] == tokens
     finally:
         running.stop()
+
+
+def test_a_broken_template_file_stops_the_start(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, {"tokenizer_config.json": '{"chat_template": '})
+    start = subprocess.run(
+        [PROGRAM, "serve", "--model", folder, "--port", "0"], capture_output=True, text=True, timeout=60
+    )
+    assert start.returncode != 0
+    assert "tokenizer_config.json cannot be read for its chat template" in start.stderr
+    assert "line 1, column 19" in start.stderr

@@ -49,8 +49,15 @@ extension Router {
         let endTokens = request.ignoreEndTokens ? [] : endTokens(of: request, backend)
         var submissions: [RunningCompletion.Submission] = []
         for prompt in request.prompts {
-            let wanted = request.maxTokens ?? (request.minTokens > 0 ? request.minTokens : nil)
-            let tokens = try encoder.tokens(of: prompt, session: session, maxTokens: wanted)
+            let tokens = try encoder.tokens(of: prompt, session: session, maxTokens: request.maxTokens)
+            let maxTokens = request.maxTokens ?? backend.model.contextLength - tokens.count
+            guard request.minTokens <= maxTokens else {
+                throw .invalid(
+                    "'min_tokens' must be at most what the context has room for (\(maxTokens)); got "
+                        + "\(request.minTokens).",
+                    param: "min_tokens"
+                )
+            }
             let echo = request.echo ? EchoedPrompt(prompt: prompt, tokens: tokens, codec: backend.codec) : nil
             let seed = request.seed ?? UInt64.random(in: .min ... .max)
             let first = submissions.count
@@ -58,7 +65,7 @@ extension Router {
                 let generation = GenerationRequest(
                     id: request.choiceCount == 1 ? id : "\(id)-\(submissions.count)",
                     prompt: tokens,
-                    maxTokens: request.maxTokens ?? backend.model.contextLength - tokens.count,
+                    maxTokens: maxTokens,
                     minTokens: request.minTokens,
                     chains: request.chains,
                     sampling: request.sampling(number: number, seed: seed),
