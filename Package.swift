@@ -131,7 +131,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "API", "Core", "Engine", "HTTP1", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
+                "API", "Core", "Engine", "HTTP1", "JSON", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
                 "ServerConfig", "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -175,7 +175,11 @@ let package = Package(
             dependencies: ["Model", "ModelIO", "KVCache", "Tensor", "Core"],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Core"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SamplingTests",
+            dependencies: ["Sampling", "Core", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "SchedulingTests",
             dependencies: ["Scheduling", "Core", "TestSupport"],

@@ -71,11 +71,11 @@ extension APIError {
         APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)
     }
 
-    /// 400: a field that a later version will know.
-    static func unsupported(_ param: String, _ found: JSONValue, neutral: String) -> APIError {
+    /// 400: a field that would change the answer and that this server cannot honour. An answer that silently ignores it would
+    /// be a wrong one.
+    static func unsupported(_ param: String, _ found: JSONValue) -> APIError {
         .invalid(
-            "'\(param)' is not supported by this version of Catena; leave it out or give \(neutral). "
-                + "Got \(found.found).",
+            "'\(param)' is not supported by Catena; leave it out or give null. Got \(found.found).",
             param: param,
             code: "unsupported_parameter"
         )

@@ -33,6 +33,10 @@ public struct ServedModel: Sendable, Hashable {
     /// The prompt that stands for an empty one (the beginning or end-of-text token): a model needs a token to start
     /// from. Nil: empty prompts are refused.
     public var emptyPromptToken: TokenID?
+    /// The token that begins a text; nil for a model without one.
+    public var beginningToken: TokenID?
+    /// How conversations are written down for it.
+    public var chatTemplate: ChatTemplate
     /// When it was made or loaded, in seconds since 1970.
     public var created: Int
     /// A digest of the weights; its first characters make `system_fingerprint`.
@@ -47,6 +51,8 @@ public struct ServedModel: Sendable, Hashable {
         vocabularySize: Int,
         endTokens: Set<TokenID>,
         emptyPromptToken: TokenID?,
+        beginningToken: TokenID? = nil,
+        chatTemplate: ChatTemplate = .plain,
         created: Int,
         fingerprint: String,
         quality: [Quality] = []
@@ -57,6 +63,8 @@ public struct ServedModel: Sendable, Hashable {
         self.vocabularySize = vocabularySize
         self.endTokens = endTokens
         self.emptyPromptToken = emptyPromptToken
+        self.beginningToken = beginningToken
+        self.chatTemplate = chatTemplate
         self.created = created
         self.fingerprint = fingerprint
         self.quality = quality

@@ -3,10 +3,15 @@ import Core
 /// Text to tokens and back: what the API needs of a tokenizer. Calls come from any thread.
 public protocol TextCodec: Sendable {
     /// The tokens of a text.
-    /// - Parameter isWhole: whether the text is a prompt from its beginning, so that a model which wants a
-    ///   beginning-of-text token gets it; false for a text that continues other tokens.
+    /// - Parameters:
+    ///   - isWhole: whether the text is a prompt from its beginning, so that a model which wants a beginning-of-text token
+    ///     gets it; false for a text that continues other tokens.
+    ///   - parsesSpecial: whether special tokens spelled out in the text become themselves, instead of text like any other.
     /// - Throws: for a text that cannot be cut into tokens within bounds.
-    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID]
+    func encode(_ text: String, isWhole: Bool, parsesSpecial: Bool) throws(TextCodecError) -> [TokenID]
+
+    /// The special token of this name; nil if there is none.
+    func special(named name: String) -> TokenID?
 
     /// The most bytes of text that one token stands for.
     var longestToken: Int { get }
@@ -30,6 +35,11 @@ public struct TextCodecError: Error, Sendable, Hashable {
 }
 
 extension TextCodec {
+    /// The tokens of a completion's text: special tokens spelled out in it count.
+    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
+        try encode(text, isWhole: isWhole, parsesSpecial: true)
+    }
+
     func bytes(of token: TokenID) -> [UInt8] {
         var bytes: [UInt8] = []
         appendBytes(of: token, to: &bytes)

@@ -6,6 +6,8 @@ public struct GenerationRequest: Sendable {
     public var prompt: [TokenID]
     /// The most tokens to generate. 0 only evaluates the prompt.
     public var maxTokens: Int
+    /// The fewest tokens to generate: until then no end token is drawn. At most `maxTokens`.
+    public var minTokens: Int
     public var chains: ChainSelection
     public var sampling: SamplingParameters
     /// Tokens that end the answer: the model's end tokens unless the client ignores them.
@@ -32,6 +34,7 @@ public struct GenerationRequest: Sendable {
         id: RequestID,
         prompt: [TokenID],
         maxTokens: Int,
+        minTokens: Int = 0,
         chains: ChainSelection = .auto,
         sampling: SamplingParameters,
         endTokens: Set<TokenID> = [],
@@ -48,6 +51,7 @@ public struct GenerationRequest: Sendable {
         self.id = id
         self.prompt = prompt
         self.maxTokens = maxTokens
+        self.minTokens = minTokens
         self.chains = chains
         self.sampling = sampling
         self.endTokens = endTokens

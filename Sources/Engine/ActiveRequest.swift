@@ -1,5 +1,6 @@
 import Core
 import KVCache
+import Sampling
 
 /// A request as the engine thread holds it: what the scheduler does not need to know. A class, so that a step changes it
 /// in place; it never leaves the engine thread.
@@ -16,10 +17,13 @@ final class ActiveRequest {
     var isAnnounced = false
     /// One entry per prompt token whose log probability is known, when the request wants them.
     var promptLogprobs: [TokenLogprobs?] = [nil]
+    /// Its rules about logits, after all that it generated.
+    var adjustment: LogitAdjustment?
 
     init(request: GenerationRequest, receiver: any GenerationReceiver) {
         self.request = request
         self.receiver = receiver
+        adjustment = LogitAdjustment(request)
         tokens = request.prompt
         tokens.reserveCapacity(request.prompt.count + min(request.maxTokens, 4096))
     }

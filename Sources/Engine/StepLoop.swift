@@ -231,8 +231,14 @@ struct StepLoop {
         _ logits: UnsafeBufferPointer<Float>
     ) -> FinishReason? {
         let wish = request.request
-        let token = sampler.sample(logits, with: wish.sampling, index: request.generatedCount)
+        let token = sampler.sample(
+            logits,
+            with: wish.sampling,
+            adjustment: request.adjustment,
+            index: request.generatedCount
+        )
         request.tokens.append(token)
+        request.adjustment?.append(token)
         let logprobs = wish.logprobs.map { tokenLogprobs(logits, chosen: token, count: $0) }
         outbox.add(.token(GeneratedToken(id: token, chains: part.chains, logprobs: logprobs)), for: request.receiver)
         if wish.endTokens.contains(token) { return .stop }

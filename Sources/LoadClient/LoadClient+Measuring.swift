@@ -112,6 +112,12 @@ extension UnloadedTime {
         perOutputToken: Double
     ) {
         let tokens = perPromptToken * Double(promptTokens) + perOutputToken * Double(outputTokens)
-        self.init(base: seconds - tokens, perPromptToken: perPromptToken, perOutputToken: perOutputToken)
+        // No request takes less than nothing: where noise says so, the tokens share what was measured.
+        let share = tokens > seconds ? seconds / tokens : 1
+        self.init(
+            base: seconds - share * tokens,
+            perPromptToken: share * perPromptToken,
+            perOutputToken: share * perOutputToken
+        )
     }
 }

@@ -1,4 +1,5 @@
-// The filters, one method each. None of them ever empties the set: the likeliest token always stays.
+// The filters, one method each, but for `CandidateSet+Typical.swift`. None of them ever empties the set: the likeliest token
+// always stays.
 
 extension CandidateSet {
     /// Min-p: keeps tokens at least `minP` times as likely as the likeliest (Nguyen et al., arXiv 2407.01082).

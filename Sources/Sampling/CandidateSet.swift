@@ -4,7 +4,7 @@
 /// At first the set is a vector of weights, one per token of the vocabulary, and what has to see all of it goes 16 tokens at a
 /// time. What asks for the likeliest tokens gathers them in bands of falling weight. Top-k orders a band by a heap, of which it
 /// takes no more than it needs; what asks for a share of the mass narrows a band down to the token it falls on
-/// (`CandidateSet+Selection.swift`). The vocabulary is never sorted. Ties go to the lower id, so that the order is total and a
+/// (`CandidateSet+Selection.swift`). The vocabulary is never sorted, but by typical-p without other rules. Ties go to the lower id, so that the order is total and a
 /// result depends on nothing else.
 struct CandidateSet {
     struct Candidate {
@@ -100,6 +100,21 @@ struct CandidateSet {
         guard let last = first(where: reaches) else { return }
         for index in Int(last.id) + 1..<weights.count where weights[index] == last.weight { weights[index] = 0 }
         keep(atLeast: last.weight)
+    }
+
+    /// All candidates, by rising id or in descending order.
+    var all: [Candidate] {
+        mutating get {
+            if isOrdered { return candidates }
+            let count = gather(.leastNonzeroMagnitude..<(.infinity))
+            return Array(gathered[..<count])
+        }
+    }
+
+    /// Keeps these candidates of the set, which are given in descending order.
+    mutating func keepOnly(_ kept: [Candidate]) {
+        candidates = kept
+        form = .ordered
     }
 
     /// Inverse transform sampling: the candidate under `point`, a number in [0, 1).

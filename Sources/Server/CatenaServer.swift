@@ -168,6 +168,8 @@ public enum StartError: Error, CustomStringConvertible {
     case cacheTooSmall(bytes: Int, neededBytes: Int)
     case cacheTooLarge(bytes: Int, memory: Int)
     case vocabulary(tokenizer: Int, model: Int, path: String)
+    /// A file that may have the checkpoint's chat template cannot be read.
+    case chatTemplate(path: String, problem: String)
 
     public var description: String {
         switch self {
@@ -182,6 +184,8 @@ public enum StartError: Error, CustomStringConvertible {
         case .vocabulary(let tokenizer, let model, let path):
             "\(path)/tokenizer.json has \(tokenizer) tokens and the model's vocabulary \(model): expected no more "
                 + "tokens than the model knows"
+        case .chatTemplate(let path, let problem):
+            "\(path) cannot be read for its chat template: \(problem); mend it, or set model.chat_template"
         }
     }
 }

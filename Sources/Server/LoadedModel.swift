@@ -38,7 +38,12 @@ struct LoadedModel: Sendable {
         let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
         metrics.blocks.set(limits.poolBlocks)
         metrics.blockTokens.set(limits.blockTokens)
-        served = ServedModel(checkpoint, tokenizer: tokenizer, settings: configuration.model)
+        served = ServedModel(
+            checkpoint,
+            tokenizer: tokenizer,
+            settings: configuration.model,
+            chatTemplate: try ChatTemplate(configuration.model.chatTemplate, folder: folder)
+        )
         summary =
             "model \(served.name): \(checkpoint.chainCount) chains, "
             + "\(limits.poolBlocks * limits.blockTokens) tokens of KV cache"
@@ -127,7 +132,12 @@ extension SchedulerLimits {
 }
 
 extension ServedModel {
-    init(_ checkpoint: Checkpoint, tokenizer: BPETokenizer, settings: ServerConfiguration.Model) {
+    init(
+        _ checkpoint: Checkpoint,
+        tokenizer: BPETokenizer,
+        settings: ServerConfiguration.Model,
+        chatTemplate: ChatTemplate
+    ) {
         let model = checkpoint.configuration
         self.init(
             name: settings.name ?? URL(fileURLWithPath: settings.path).standardizedFileURL.lastPathComponent,
@@ -136,6 +146,8 @@ extension ServedModel {
             vocabularySize: tokenizer.vocabularySize,
             endTokens: Set(model.eosTokenIDs),
             emptyPromptToken: model.bosTokenID ?? model.eosTokenIDs.first,
+            beginningToken: model.bosTokenID,
+            chatTemplate: chatTemplate,
             created: Int(Date().timeIntervalSince1970),
             fingerprint: checkpoint.fingerprint,
             quality: model.quality.filter { $0.chains <= checkpoint.chainCount }.map {

@@ -13,13 +13,17 @@ struct TokenizerCodec: TextCodec {
         longestToken = ids.reduce(1) { longest, id in max(longest, (try? tokenizer.bytes(of: id).count) ?? 0) }
     }
 
-    func encode(_ text: String, isWhole: Bool) throws(TextCodecError) -> [TokenID] {
+    func encode(_ text: String, isWhole: Bool, parsesSpecial: Bool) throws(TextCodecError) -> [TokenID] {
         do throws(TokenizerError) {
-            // Special tokens spelled out in a prompt count: that is how completions' clients write an end of text.
-            return try tokenizer.encode(text, addSpecial: isWhole)
+            // In a completion's prompt they count: that is how its clients write an end of text.
+            return try tokenizer.encode(text, addSpecial: isWhole, parseSpecial: parsesSpecial)
         } catch {
             throw TextCodecError(message: error.description)
         }
+    }
+
+    func special(named name: String) -> TokenID? {
+        tokenizer.id(of: name).flatMap { tokenizer.isSpecial($0) ? $0 : nil }
     }
 
     func appendBytes(of token: TokenID, to bytes: inout [UInt8]) {

@@ -51,6 +51,7 @@ extension ServerConfiguration {
         Setting("model.default_budget", \.model.defaultBudget, .optional(.duration(anyTime), none: "null")),
         Setting("model.max_chains", \.model.maxChains, .optional(.integer(1...64), none: "null")),
         Setting("model.accept_any_model", \.model.acceptAnyModel, .bool),
+        Setting("model.chat_template", \.model.chatTemplate, .word),
         Setting("model.weights", \.model.weights, .word),
 
         Setting("compute.threads", \.compute.threads, .optional(.integer(1...1024), none: "auto")),

@@ -143,8 +143,19 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var maxChains: Int?
         /// Answers any model name instead of 404 for unknown ones.
         public var acceptAnyModel = false
+        /// How conversations are written down for the model.
+        public var chatTemplate = ChatTemplate.auto
         /// Where the weights of a quantised model are read from.
         public var weights = Weights.copy
+
+        public enum ChatTemplate: String, Sendable, Hashable, CaseIterable {
+            /// As the checkpoint's own template does, if it is one of these; else `plain`.
+            case auto
+            case chatml
+            case llama3
+            /// A transcript in words.
+            case plain
+        }
 
         public enum Weights: String, Sendable, Hashable, CaseIterable {
             /// A copy in large pages, made at start.

@@ -90,6 +90,18 @@ import Testing
             #""presence_penalty":0,"frequency_penalty":0.0,"repetition_penalty":1,"typical_p":1.0,"min_tokens":0"#
         ) { _ in },
         Good(#""logit_bias":{},"suffix":null"#) { _ in },
+        Good(#""presence_penalty":-2,"frequency_penalty":2,"repetition_penalty":1.25,"typical_p":0.5"#) {
+            $0.presencePenalty = -2
+            $0.frequencyPenalty = 2
+            $0.repetitionPenalty = 1.25
+            $0.typicalP = 0.5
+        },
+        Good(#""repetition_penalty":0.1,"typical_p":0,"min_tokens":16"#) {
+            $0.repetitionPenalty = 0.1
+            $0.typicalP = 0
+            $0.minTokens = 16
+        },
+        Good(#""logit_bias":{"0":-100,"274":100.0,"5":0.5}"#) { $0.logitBias = [0: -100, 274: 100, 5: 0.5] },
         Good(#""priority":0,"cache_salt":null,"latency_budget_ms":null,"slo":null,"best_effort":null"#) { _ in },
         Good(#""priority":-100,"cache_salt":"tenant é""#) {
             $0.priority = -100
@@ -150,6 +162,7 @@ import Testing
         #expect(throws: APIError.invalid(message, param: param)) { try decode(fields) }
     }
 
+    private static let biasNames = "The names in 'logit_bias' must be token ids from 0 to 274 in decimal digits"
     private static let forms = "a string, a list of strings, a list of token ids or a list of such lists"
 
     @Test(arguments: [
@@ -218,25 +231,49 @@ import Testing
             #""cache_salt":"\#(String(repeating: "é", count: 129))""#,
             "'cache_salt' must be a string of at most 256 bytes; got 258 bytes.", "cache_salt"
         ),
-        (#""presence_penalty":"x""#, "'presence_penalty' must be a number; got the string \"x\".", "presence_penalty"),
+        (
+            #""presence_penalty":"x""#,
+            "'presence_penalty' must be a number from -2.0 to 2.0; got the string \"x\".", "presence_penalty"
+        ),
+        (
+            #""presence_penalty":2.5"#,
+            "'presence_penalty' must be a number from -2.0 to 2.0; got the number 2.5.", "presence_penalty"
+        ),
+        (
+            #""frequency_penalty":-3"#,
+            "'frequency_penalty' must be a number from -2.0 to 2.0; got the number -3.", "frequency_penalty"
+        ),
+        (
+            #""repetition_penalty":0"#,
+            "'repetition_penalty' must be a number from 0.1 to 10.0; got the number 0.", "repetition_penalty"
+        ),
+        (#""typical_p":1.5"#, "'typical_p' must be a number from 0.0 to 1.0; got the number 1.5.", "typical_p"),
+        (#""min_tokens":-1"#, "'min_tokens' must be an integer of at least 0; got the number -1.", "min_tokens"),
+        (#""min_tokens":17"#, "'min_tokens' must be at most 'max_tokens' (16); got 17.", "min_tokens"),
         (#""logit_bias":[]"#, "'logit_bias' must be an object; got an empty list.", "logit_bias"),
+        (#""logit_bias":{"275":1}"#, "\(biasNames); got \"275\".", "logit_bias"),
+        (#""logit_bias":{"-1":1}"#, "\(biasNames); got \"-1\".", "logit_bias"),
+        (#""logit_bias":{"05":1}"#, "\(biasNames); got \"05\".", "logit_bias"),
+        (#""logit_bias":{"the":1}"#, "\(biasNames); got \"the\".", "logit_bias"),
+        (
+            #""logit_bias":{"5":101}"#, "'logit_bias' must give token 5 a number from -100 to 100; got the number 101.",
+            "logit_bias"
+        ),
+        (
+            #""logit_bias":{"5":null}"#, "'logit_bias' must give token 5 a number from -100 to 100; got null.",
+            "logit_bias"
+        ),
     ])
     func refuses(fields: String, message: String, param: String) {
         #expect(throws: APIError.invalid(message, param: param)) { try decode(#""prompt":"a","# + fields) }
     }
 
-    @Test(arguments: [
-        ("presence_penalty", "0.5", "0", "the number 0.5"), ("frequency_penalty", "-1", "0", "the number -1"),
-        ("repetition_penalty", "1.1", "1", "the number 1.1"), ("typical_p", "0.9", "1", "the number 0.9"),
-        ("min_tokens", "3", "0", "the number 3"),
-        ("logit_bias", #"{"5":1}"#, "{}", "an object"), ("suffix", #""x""#, "null", "the string \"x\""),
-    ])
-    func refusesWhatALaterVersionWillKnow(field: String, value: String, neutral: String, found: String) {
-        let message =
-            "'\(field)' is not supported by this version of Catena; leave it out or give \(neutral). Got \(found)."
-        #expect(throws: APIError.invalid(message, param: field, code: "unsupported_parameter")) {
-            try decode(#""prompt":"a",""# + field + "\":" + value)
+    @Test func refusesASuffix() throws {
+        let message = "'suffix' is not supported by Catena; leave it out or give null. Got the string \"x\"."
+        #expect(throws: APIError.invalid(message, param: "suffix", code: "unsupported_parameter")) {
+            try decode(#""prompt":"a","suffix":"x""#)
         }
+        #expect(try decode(#""prompt":"a","suffix":"""#) == expected { _ in })
     }
 
     @Test(
@@ -295,6 +332,26 @@ import Testing
             try decode(#""prompt":"a","max_tokens":""# + String(repeating: "x", count: 5000) + "\"")
         }
         #expect(error.map { $0.message.utf8.count < 200 } == true)
+    }
+
+    @Test func samplingTakesEveryRule() throws {
+        let request = try decode(
+            #""prompt":"a","temperature":0.5,"top_k":3,"top_p":0.25,"min_p":0.125,"typical_p":0.75,"#
+                + #""repetition_penalty":1.5,"presence_penalty":1,"frequency_penalty":-1,"logit_bias":{"7":3}"#
+        )
+        let wanted = SamplingParameters(
+            temperature: 0.5,
+            topK: 3,
+            topP: 0.25,
+            minP: 0.125,
+            typicalP: 0.75,
+            repetitionPenalty: 1.5,
+            presencePenalty: 1,
+            frequencyPenalty: -1,
+            bias: [7: 3],
+            seed: 9
+        )
+        #expect(request.sampling(number: 0, seed: 9) == wanted)
     }
 
     @Test func seedsOfSeveralAnswersDiffer() throws {

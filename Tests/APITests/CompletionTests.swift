@@ -54,6 +54,13 @@ import Testing
         #expect(fixture.service.cancelled.isEmpty)
     }
 
+    @Test func theShortestAnswerGoesToTheEngine() {
+        let fixture = Fixture()
+        _ = fixture.complete(#""prompt":"a","min_tokens":4,"stop_token_ids":[7],"n":2"#)
+        #expect(fixture.service.submitted.map(\.minTokens) == [4, 4])
+        #expect(fixture.service.submitted.map(\.endTokens) == [[FakeCodec.endOfText, 7], [FakeCodec.endOfText, 7]])
+    }
+
     @Test func defaultChainsAreTheOperators() {
         var options = APIOptions()
         options.defaultChains = .range(2...3)

@@ -135,3 +135,25 @@ def test_models_and_probes(http: httpx.Client, server) -> None:
     assert names[0] == server.model and f"{server.model}:4" in names
     assert http.get("/v1/models/none").status_code == 404
     assert http.get("/v1/completions").status_code == 405
+
+
+def test_sampling_rules_reach_the_model(http: httpx.Client) -> None:
+    wanted = {"max_tokens": 40, "temperature": 0, "chains": 4, "logprobs": 1}
+    plain = complete(http, **wanted)["choices"][0]["logprobs"]["tokens"]
+    rare = complete(http, **wanted, frequency_penalty=2, presence_penalty=2)["choices"][0]["logprobs"]["tokens"]
+    assert len(set(rare)) > len(set(plain))
+    forced = complete(http, **wanted, logit_bias={"100": 100})["choices"][0]["logprobs"]
+    assert len(set(forced["tokens"])) == 1
+    # The log probabilities stay the model's own.
+    assert sum(forced["token_logprobs"]) < -40
+    neutral = {"logit_bias": {}, "repetition_penalty": 1, "typical_p": 1, "min_tokens": 0, "presence_penalty": 0}
+    assert complete(http, **wanted, **neutral)["choices"][0]["logprobs"]["tokens"] == plain
+
+
+def test_the_shortest_answer(http: httpx.Client) -> None:
+    ends = complete(http, max_tokens=1, temperature=0, chains=4, stop_token_ids=[])["choices"][0]["text"]
+    token = http.post("/tokenize", json={"prompt": ends, "add_special_tokens": False}).json()["tokens"]
+    assert len(token) == 1
+    wanted = {"max_tokens": 12, "temperature": 0, "chains": 4, "stop_token_ids": token}
+    assert complete(http, **wanted)["usage"]["completion_tokens"] == 1
+    assert complete(http, **wanted, min_tokens=6)["usage"]["completion_tokens"] >= 6

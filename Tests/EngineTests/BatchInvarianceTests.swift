@@ -55,14 +55,20 @@ import Testing
             )
         }
 
-        /// The request that is watched: seeded, or greedy.
+        /// The request that is watched: seeded, with every rule, or greedy.
         func watched(greedy: Bool, session: String? = nil) -> GenerationRequest {
-            GenerationRequest(
+            var ruled = SamplingParameters(temperature: 0.9, topP: 0.95, typicalP: 0.9, seed: 11)
+            ruled.repetitionPenalty = 1.1
+            ruled.presencePenalty = 0.5
+            ruled.frequencyPenalty = 0.25
+            ruled.bias = [3: 1.5, 8: -2]
+            return GenerationRequest(
                 id: "watched",
                 prompt: (0..<70).map { TokenID(($0 * 37 + 5) % vocabulary) },
                 maxTokens: 20,
+                minTokens: 10,
                 chains: .fixed(chains - 1),
-                sampling: SamplingParameters(temperature: greedy ? 0 : 0.9, topP: 0.95, seed: 11),
+                sampling: greedy ? SamplingParameters(temperature: 0, seed: 11) : ruled,
                 sessionID: session
             )
         }

@@ -44,6 +44,43 @@ import Testing
         #expect(log.finish == .stop)
     }
 
+    @Test func endTokensWaitForTheShortestAnswer() {
+        var bench = Bench()
+        let answer = PrefixHashModel.answer(to: prompt(9), count: 4, chains: 4)
+        let every = Set(TokenID(0)..<TokenID(PrefixHashModel.vocabularySize - 1))
+        let (_, free) = bench.submit(prompt(9), max: 20, endTokens: every)
+        let (_, held) = bench.submit(prompt(9), max: 20, min: 5, endTokens: every)
+        bench.runUntilIdle()
+        #expect(free.tokens.map(\.id) == [answer[0]])
+        #expect(held.tokens.map(\.id).prefix(5).allSatisfy { !every.contains($0) })
+        #expect(held.tokens.count == 6 && held.finish == .stop)
+    }
+
+    /// A token that is penalised out of the answer is not drawn again, and the log probabilities stay the model's.
+    @Test func adjustedLogitsDecideAndTheModelsAreReported() throws {
+        var bench = Bench()
+        let first = PrefixHashModel.next(after: prompt(9), chains: 4)
+        let forbidden = SamplingParameters(temperature: 0, bias: [first: -100], seed: 0)
+        let (_, log) = bench.submit(prompt(9), max: 1, sampling: forbidden, logprobs: 1)
+        bench.runUntilIdle()
+        let token = try #require(log.tokens.first)
+        #expect(token.id == 0 && first != 0, "the lowest id of the others, which are equal")
+        #expect(token.logprobs?.top.first?.id == first)
+        #expect(token.logprobs.map { $0.chosen.logprob < $0.top[0].logprob } == true)
+    }
+
+    @Test func penaltiesSeeEveryTokenOfTheAnswer() {
+        var bench = Bench()
+        // The model's token stands out by 4. Used once it is level with the unused ones, used twice it is behind them.
+        let sampling = SamplingParameters(temperature: 0, presencePenalty: 2, frequencyPenalty: 2, seed: 0)
+        let (_, log) = bench.submit(prompt(4), max: 60, sampling: sampling)
+        bench.runUntilIdle()
+        var counts: [TokenID: Int] = [:]
+        for token in log.tokens { counts[token.id, default: 0] += 1 }
+        #expect(log.tokens.count == 60)
+        #expect(counts.values.max() ?? 0 <= 2)
+    }
+
     @Test func logprobsOfPromptAndAnswer() throws {
         var bench = Bench()
         let words = prompt(40)

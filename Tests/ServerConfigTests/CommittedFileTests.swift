@@ -53,7 +53,7 @@ import Testing
         let samples = [
             "7", "77", "32", "70000", "1h", "1GiB", "2GiB", "3.5", "true", "false", "native", "f32", "debug", "cancel",
             "name",
-            "1", "1-2", "map",
+            "1", "1-2", "map", "chatml",
         ]
         for setting in ServerConfiguration.settings {
             let before = ServerConfiguration()

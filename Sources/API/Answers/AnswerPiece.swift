@@ -11,6 +11,8 @@ struct AnswerPiece: Sendable, Hashable {
     var entries: [LogprobEntry]
     /// On the last piece.
     var finish: FinishReason?
+    /// Whether it is the first piece of its choice.
+    var isFirst = false
 
     init(text: [UInt8] = [], chains: Int? = nil, entries: [LogprobEntry] = [], finish: FinishReason? = nil) {
         self.text = text

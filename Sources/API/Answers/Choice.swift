@@ -14,6 +14,7 @@ struct Choice: Sendable {
     private let echo: EchoedPrompt?
     private let logprobs: Int?
     private let codec: any TextCodec
+    private var hasBegun = false
 
     /// - Parameter echo: the prompt, when the answer is to begin with it.
     init(index: Int, request: CompletionRequest, echo: EchoedPrompt?, chains: Int, codec: any TextCodec) {
@@ -26,7 +27,8 @@ struct Choice: Sendable {
             stops: request.stop,
             chains: chains,
             logprobs: request.logprobs,
-            offset: echo?.characters ?? 0
+            offset: echo?.characters ?? 0,
+            skipsLeadingSpaces: request.skipsLeadingSpaces
         )
     }
 
@@ -70,6 +72,10 @@ struct Choice: Sendable {
             pieces.removeLast()
             pieces[pieces.count - 1].finish = last.finish
         }
+        if !hasBegun && !pieces.isEmpty {
+            hasBegun = true
+            pieces[0].isFirst = true
+        }
         return pieces
     }
 }
@@ -86,7 +92,7 @@ struct EchoedPrompt: Sendable {
         self.tokens = tokens
         switch prompt {
         case .text(let text): self.text = Array(text.utf8)
-        case .tokens: text = Self.decode(tokens, codec) { _, _ in }
+        case .tokens, .chat: text = Self.decode(tokens, codec) { _, _ in }
         }
         characters = text.count { $0.beginsCharacter }
     }

@@ -26,6 +26,8 @@ struct ChoiceText: Sendable {
     private var scalars: Int
     private var marks: [Mark] = []
     private var bytes: [UInt8] = []
+    /// Whether spaces are left out: until something else comes.
+    private var skipsSpaces: Bool
 
     /// Tokens taken, the one that completed a stop string or ended the answer included.
     private(set) var tokenCount = 0
@@ -37,7 +39,16 @@ struct ChoiceText: Sendable {
     /// - Parameters:
     ///   - offset: the scalars of the text before the generated one (an echoed prompt).
     ///   - logprobs: alternatives to list beside each token; nil for no lists.
-    init(codec: any TextCodec, stops: [String], chains: Int, logprobs: Int?, offset: Int = 0) {
+    ///   - skipsLeadingSpaces: whether spaces that the text begins with are left out.
+    init(
+        codec: any TextCodec,
+        stops: [String],
+        chains: Int,
+        logprobs: Int?,
+        offset: Int = 0,
+        skipsLeadingSpaces: Bool = false
+    ) {
+        skipsSpaces = skipsLeadingSpaces
         self.codec = codec
         self.logprobs = logprobs
         scanner = StopScanner(stops)
@@ -57,6 +68,8 @@ struct ChoiceText: Sendable {
         bytes.removeAll(keepingCapacity: true)
         codec.appendBytes(of: token.id, to: &bytes)
         for byte in bytes {
+            if skipsSpaces && byte == UInt8(ascii: " ") { continue }
+            skipsSpaces = false
             let start = held.count
             repair.append(CollectionOfOne(byte), to: &held)
             if scan(from: start) { break }

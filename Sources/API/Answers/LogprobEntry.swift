@@ -4,10 +4,12 @@ import JSON
 /// One token's row in the four lists of a completion's `logprobs`.
 struct LogprobEntry: Sendable, Hashable {
     struct Alternative: Sendable, Hashable {
+        var id: TokenID
         var token: String
         var logprob: Float
     }
 
+    var id: TokenID
     var token: String
     /// Nil for the first token of a prompt: nothing precedes it.
     var logprob: Float?
@@ -20,18 +22,19 @@ struct LogprobEntry: Sendable, Hashable {
     ///   - logprobs: of this token; nil for the first token of a prompt.
     ///   - count: how many alternatives were asked for.
     init(token: TokenID, logprobs: TokenLogprobs?, count: Int, offset: Int, codec: any TextCodec) {
+        id = token
         self.token = codec.label(of: token)
         self.offset = offset
         guard let logprobs else { return }
         logprob = logprobs.chosen.logprob
         var alternatives = logprobs.top.prefix(count).map { entry in
-            Alternative(token: codec.label(of: entry.id), logprob: entry.logprob)
+            Alternative(id: entry.id, token: codec.label(of: entry.id), logprob: entry.logprob)
         }
         // The token itself is always listed, with the same number: programs look for it, and compare.
         if let index = alternatives.firstIndex(where: { $0.token == self.token }) {
             alternatives[index].logprob = logprobs.chosen.logprob
         } else {
-            alternatives.append(Alternative(token: self.token, logprob: logprobs.chosen.logprob))
+            alternatives.append(Alternative(id: token, token: self.token, logprob: logprobs.chosen.logprob))
         }
         top = alternatives
     }

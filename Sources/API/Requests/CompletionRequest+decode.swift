@@ -29,16 +29,33 @@ extension CompletionRequest {
         options: APIOptions
     ) throws(APIError) -> CompletionRequest {
         let fields = try RequestFields(body: body)
-        try refuseUnsupported(fields)
-        let (name, suffix) = try modelName(fields, model, options)
+        if let text = try fields.string("suffix"), !text.isEmpty { throw .unsupported("suffix", .string(text)) }
+        let prompts = try prompts(fields, model, options)
+        var request = try decode(fields, prompts: prompts, headers: headers, model: model, options: options)
+        try request.decodeLength(fields, "max_tokens", default: 16)
+        request.logprobs = try fields.integer("logprobs", in: 0...20)
+        request.echo = try fields.bool("echo") ?? false
+        return request
+    }
+
+    /// Decodes what completions and chats have in common: all but the prompt, the answer's length and its form.
+    static func decode(
+        _ fields: RequestFields,
+        prompts: [Prompt],
+        headers: CompletionHeaders,
+        model: ServedModel,
+        options: APIOptions
+    ) throws(APIError) -> CompletionRequest {
+        let (name, suffix) = try fields.model(served: model, options)
         let chains = ChainsRequest(header: headers.chains, body: fields["chains"], suffix: suffix)
         var request = CompletionRequest(
             model: name,
-            prompts: try prompts(fields, model, options),
+            prompts: prompts,
             chains: try chains.resolve(available: model.chains, default: options.defaultChains)
         )
         try request.decodeAnswer(fields, options)
         try request.decodeSampling(fields)
+        request.logitBias = try fields.logitBias("logit_bias", vocabularySize: model.vocabularySize)
         try request.decodeStops(fields, model, options)
         let budget = BudgetRequest(headers: headers.budget, body: fields)
         request.budget = try budget.resolve(default: options.defaultBudget)
@@ -53,17 +70,6 @@ extension CompletionRequest {
             )
         }
         return request
-    }
-
-    private static func modelName(
-        _ fields: RequestFields,
-        _ model: ServedModel,
-        _ options: APIOptions
-    ) throws(APIError) -> (name: String, suffix: Int?) {
-        guard let name = try fields.string("model") else { return (model.name, nil) }
-        let (chains, isOurs) = model.suffix(of: name)
-        guard isOurs || options.acceptAnyModel else { throw .unknownModel(name, served: model) }
-        return (name, chains)
     }
 
     private static let longestSalt = 256
@@ -82,7 +88,6 @@ extension CompletionRequest {
 
     /// How much to answer, and in which form.
     private mutating func decodeAnswer(_ fields: RequestFields, _ options: APIOptions) throws(APIError) {
-        maxTokens = try fields.integer("max_tokens", in: 0...Int.max) ?? 16
         n = try fields.integer("n", in: 1...options.maximumN) ?? 1
         if let bestOf = try fields.integer("best_of", in: 1...Int.max), bestOf != n {
             throw .invalid(
@@ -104,9 +109,18 @@ extension CompletionRequest {
             }
             includeUsage = try RequestFields(streamOptions).bool("include_usage") ?? false
         }
-        logprobs = try fields.integer("logprobs", in: 0...20)
-        echo = try fields.bool("echo") ?? false
         _ = try fields.string("user")
+    }
+
+    /// The most and the fewest tokens of an answer.
+    /// - Parameters:
+    ///   - name: the field of the most.
+    ///   - standard: the most where the request says nothing; nil: what the context has room for.
+    mutating func decodeLength(_ fields: RequestFields, _ name: String, default standard: Int?) throws(APIError) {
+        maxTokens = try fields.integer(name, in: 0...Int.max) ?? standard
+        minTokens = try fields.integer("min_tokens", in: 0...Int.max) ?? 0
+        guard let maxTokens, minTokens > maxTokens else { return }
+        throw .invalid("'min_tokens' must be at most '\(name)' (\(maxTokens)); got \(minTokens).", param: "min_tokens")
     }
 
     private mutating func decodeSampling(_ fields: RequestFields) throws(APIError) {
@@ -115,6 +129,10 @@ extension CompletionRequest {
         // -1 is another server's way to say "all".
         topK = max(0, try fields.integer("top_k", in: -1...Int.max) ?? 0)
         minP = Float(try fields.number("min_p", in: 0...1) ?? 0)
+        typicalP = Float(try fields.number("typical_p", in: 0...1) ?? 1)
+        repetitionPenalty = Float(try fields.number("repetition_penalty", in: 0.1...10) ?? 1)
+        presencePenalty = Float(try fields.number("presence_penalty", in: -2...2) ?? 0)
+        frequencyPenalty = Float(try fields.number("frequency_penalty", in: -2...2) ?? 0)
         seed = try fields.seed("seed")
         // The smallest set that reaches probability 0 would be empty; what is meant is the most likely token.
         if topP == 0 {
@@ -251,29 +269,5 @@ extension CompletionRequest {
             )
         }
         return prompts
-    }
-}
-
-// MARK: - Fields of later versions
-
-extension CompletionRequest {
-    /// Fields that would change the answer and that this version cannot honour are refused unless they ask for nothing:
-    /// an answer that silently ignores them would be a wrong one.
-    private static func refuseUnsupported(_ fields: RequestFields) throws(APIError) {
-        for (name, neutral) in [
-            ("presence_penalty", 0), ("frequency_penalty", 0), ("repetition_penalty", 1), ("typical_p", 1),
-            ("min_tokens", 0),
-        ] {
-            guard let value = fields[name] else { continue }
-            guard let number = value.double else { throw RequestFields.wrong(name, "a number", value) }
-            guard number == Double(neutral) else { throw .unsupported(name, value, neutral: "\(neutral)") }
-        }
-        if let value = fields["logit_bias"] {
-            guard case .object(let members) = value else { throw RequestFields.wrong("logit_bias", "an object", value) }
-            guard members.isEmpty else { throw .unsupported("logit_bias", value, neutral: "{}") }
-        }
-        if let text = try fields.string("suffix"), !text.isEmpty {
-            throw .unsupported("suffix", .string(text), neutral: "null")
-        }
     }
 }

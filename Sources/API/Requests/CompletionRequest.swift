@@ -1,25 +1,46 @@
 import Core
 
-/// A `POST /v1/completions` as asked: decoded and checked field by field, not yet tokenised.
+/// A `POST /v1/completions` or `POST /v1/chat/completions` as asked: decoded and checked field by field, not yet tokenised.
 public struct CompletionRequest: Sendable, Hashable {
     /// What is to be continued.
     public enum Prompt: Sendable, Hashable {
         case text(String)
         /// Ids that the vocabulary has; at least one.
         case tokens([TokenID])
+        /// A conversation, to be written down by the model's template.
+        case chat(Conversation)
+
+        /// The field that it came in.
+        var field: String {
+            if case .chat = self { "messages" } else { "prompt" }
+        }
+    }
+
+    /// The messages of a chat, at least one.
+    public struct Conversation: Sendable, Hashable {
+        var messages: [ChatMessage]
+        var template: ChatTemplate
     }
 
     /// The model name of the answer: the one asked for, or the served one when none was.
     public var model: String
     /// At least one. Answers come in this order, `n` for each.
     public var prompts: [Prompt]
-    /// The most tokens of one answer. 0 only evaluates the prompt.
-    public var maxTokens = 16
+    /// The most tokens of one answer. 0 only evaluates the prompt; nil: as many as the context has room for.
+    public var maxTokens: Int? = 16
+    /// The fewest tokens of one answer: until then no token ends it. A stop string still does.
+    public var minTokens = 0
     public var temperature: Float = 1
     public var topP: Float = 1
     /// 0: all.
     public var topK = 0
     public var minP: Float = 0
+    public var typicalP: Float = 1
+    public var repetitionPenalty: Float = 1
+    public var presencePenalty: Float = 0
+    public var frequencyPenalty: Float = 0
+    /// By tokens that the vocabulary has.
+    public var logitBias: [TokenID: Float] = [:]
     /// Nil: a random one.
     public var seed: UInt64?
     /// Answers for each prompt.
@@ -43,6 +64,14 @@ public struct CompletionRequest: Sendable, Hashable {
     /// Prefixes are shared only with requests of the same salt; nil is a salt of its own.
     public var cacheSalt: String?
 
+    /// Whether spaces that an answer begins with are left out.
+    public var skipsLeadingSpaces = false
+
+    /// Whether it is a chat.
+    var isChat: Bool {
+        if case .chat = prompts[0] { true } else { false }
+    }
+
     /// Answers in all.
     var choiceCount: Int { prompts.count * n }
 
@@ -54,6 +83,11 @@ public struct CompletionRequest: Sendable, Hashable {
             topK: topK,
             topP: topP,
             minP: minP,
+            typicalP: typicalP,
+            repetitionPenalty: repetitionPenalty,
+            presencePenalty: presencePenalty,
+            frequencyPenalty: frequencyPenalty,
+            bias: logitBias,
             seed: number == 0 ? seed : Self.mixed(seed &+ UInt64(number) &* 0x9E37_79B9_7F4A_7C15)
         )
     }

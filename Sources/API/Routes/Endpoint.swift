@@ -3,6 +3,10 @@ import HTTP1
 /// The route table: every path that the API answers, with its methods. `{}` stands for the rest of the path.
 enum Endpoint: String, Sendable, Hashable, CaseIterable {
     case completions = "/v1/completions"
+    case chat = "/v1/chat/completions"
+    case tokenize = "/tokenize"
+    case detokenize = "/detokenize"
+    case tokenizerInfo = "/tokenizer_info"
     case models = "/v1/models"
     case model = "/v1/models/{model}"
     case request = "/v1/requests/{id}"
@@ -17,8 +21,8 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     /// In the order of `Allow`.
     var methods: [HTTPMethod] {
         switch self {
-        case .completions: [.post, .options]
-        case .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
+        case .completions, .chat, .tokenize, .detokenize: [.post, .options]
+        case .tokenizerInfo, .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
         case .request: [.patch, .delete, .options]
         case .session: [.get, .head, .delete, .options]
         case .server: [.options]

@@ -3,27 +3,26 @@ import FoundationEssentials
 import HTTP1
 
 extension Router {
-    /// `POST /v1/completions`: decode, tokenise, submit.
+    /// `POST /v1/completions` and `POST /v1/chat/completions`: decode, tokenise, submit.
     func complete(
         _ request: Request,
+        _ endpoint: Endpoint,
         _ context: RequestContext,
         _ responder: any Responder
     ) throws(APIError) {
         let backend = try state.accepting()
-        let completion = try CompletionRequest.decode(
-            body: request.body,
-            headers: CompletionHeaders(request.head.headers),
-            model: backend.model,
-            options: options
-        )
-        let id = "cmpl-" + RandomName.make()
+        let decode = endpoint == .chat ? CompletionRequest.decodeChat : CompletionRequest.decode
+        let headers = CompletionHeaders(request.head.headers)
+        let completion = try decode(request.body, headers, backend.model, options)
+        let id = (completion.isChat ? "chatcmpl-" : "cmpl-") + RandomName.make()
         let writer = CompletionWriter(
             id: id,
             created: Int(Date().timeIntervalSince1970),
             model: completion.model,
             systemFingerprint: backend.model.systemFingerprint,
             includeUsage: completion.includeUsage,
-            hasLogprobs: completion.logprobs != nil
+            hasLogprobs: completion.logprobs != nil,
+            chat: completion.isChat ? ChatForm(codec: backend.codec, topLogprobs: completion.logprobs ?? 0) : nil
         )
         let running = RunningCompletion(
             context: context,
@@ -54,10 +53,18 @@ extension Router {
     ) throws(APIError) -> [RunningCompletion.Submission] {
         let encoder = PromptEncoder(codec: backend.codec, model: backend.model)
         let session = request.sessionID.map { backend.service.sessionTokens($0, salt: request.cacheSalt) } ?? []
-        let endTokens = request.ignoreEndTokens ? [] : backend.model.endTokens
+        let endTokens = request.ignoreEndTokens ? [] : endTokens(of: request, backend)
         var submissions: [RunningCompletion.Submission] = []
         for prompt in request.prompts {
             let tokens = try encoder.tokens(of: prompt, session: session, maxTokens: request.maxTokens)
+            let maxTokens = request.maxTokens ?? backend.model.contextLength - tokens.count
+            guard request.minTokens <= maxTokens else {
+                throw .invalid(
+                    "'min_tokens' must be at most what the context has room for (\(maxTokens)); got "
+                        + "\(request.minTokens).",
+                    param: "min_tokens"
+                )
+            }
             let echo = request.echo ? EchoedPrompt(prompt: prompt, tokens: tokens, codec: backend.codec) : nil
             let seed = request.seed ?? UInt64.random(in: .min ... .max)
             let first = submissions.count
@@ -65,7 +72,8 @@ extension Router {
                 let generation = GenerationRequest(
                     id: request.choiceCount == 1 ? id : "\(id)-\(submissions.count)",
                     prompt: tokens,
-                    maxTokens: request.maxTokens,
+                    maxTokens: maxTokens,
+                    minTokens: request.minTokens,
                     chains: request.chains,
                     sampling: request.sampling(number: number, seed: seed),
                     endTokens: endTokens.union(request.stopTokens),
@@ -83,5 +91,13 @@ extension Router {
             }
         }
         return submissions
+    }
+
+    /// The model's end tokens, and the one that ends a message.
+    private func endTokens(of request: CompletionRequest, _ backend: ServiceState.Backend) -> Set<TokenID> {
+        guard request.isChat, let name = backend.model.chatTemplate.endToken,
+            let token = backend.codec.special(named: name)
+        else { return backend.model.endTokens }
+        return backend.model.endTokens.union([token])
     }
 }

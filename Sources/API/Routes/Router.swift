@@ -57,8 +57,13 @@ extension Router: RequestHandler {
             switch (route.endpoint, request.head.method) {
             case (let endpoint, .options):
                 responder.respond(context.response(allowing: endpoint.allow))
-            case (.completions, _):
-                decode(request, context, responder)
+            case (.completions, _), (.chat, _):
+                decode(request, route.endpoint, context, responder)
+            case (.tokenize, _), (.detokenize, _), (.tokenizerInfo, _):
+                later(context, responder) { () throws(APIError) in
+                    let json = try self.answerAboutTokens(request, route.endpoint)
+                    responder.respond(context.response(.ok, json: json))
+                }
             case (.request, .patch):
                 later(context, responder) { () throws(APIError) in
                     try self.changeRequest(route.parameter, request, context, responder)
@@ -108,11 +113,16 @@ extension Router {
         guard type == "application/json" else { throw .wrongContentType(value) }
     }
 
-    private func decode(_ request: Request, _ context: RequestContext, _ responder: any Responder) {
+    private func decode(
+        _ request: Request,
+        _ endpoint: Endpoint,
+        _ context: RequestContext,
+        _ responder: any Responder
+    ) {
         decoding.async { @Sendable in
             guard !responder.isCancelled else { return self.metrics.requests.count(.disconnected) }
             do throws(APIError) {
-                try self.complete(request, context, responder)
+                try self.complete(request, endpoint, context, responder)
             } catch {
                 self.metrics.requests.count(error.status < 500 ? .invalid : .unavailable)
                 responder.respond(context.response(error, headers: context.completionHeaders(admission: nil)))
@@ -174,7 +184,7 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .sessions, .session, .metrics, .server:
+        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }

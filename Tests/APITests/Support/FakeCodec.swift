@@ -17,12 +17,23 @@ struct FakeCodec: TextCodec {
     /// A special token is spelled out in text, and adds none of its own.
     let longestToken = 16
 
-    func encode(_ text: String, isWhole: Bool) -> [TokenID] {
-        encode(text)
+    func encode(_ text: String, isWhole: Bool, parsesSpecial: Bool) throws(TextCodecError) -> [TokenID] {
+        guard text != Self.impossible else { throw TextCodecError(message: "the pattern runs wild.") }
+        return parsesSpecial ? encode(text) : encodePlain(text)
     }
 
+    func special(named name: String) -> TokenID? {
+        (Self.endOfText...Self.startOfText).first { specialName(of: $0) == name }
+    }
+
+    /// A text without tokens.
+    static let impossible = "\u{7}\u{7}"
+
     func encode(_ text: String) -> [TokenID] {
-        if text == "<|endoftext|>" { return [Self.endOfText] }
+        text == "<|endoftext|>" ? [Self.endOfText] : encodePlain(text)
+    }
+
+    private func encodePlain(_ text: String) -> [TokenID] {
         var tokens: [TokenID] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.first {
@@ -67,6 +78,7 @@ extension ServedModel {
         vocabularySize: FakeCodec.vocabularySize,
         endTokens: [FakeCodec.endOfText],
         emptyPromptToken: FakeCodec.endOfText,
+        beginningToken: FakeCodec.startOfText,
         created: 1_700_000_000,
         fingerprint: "0123456789abcdef",
         quality: (1...4).map { k in

@@ -57,6 +57,13 @@ struct Fixture {
         return send(.post, "/v1/completions", headers: all, body: "{\(fields)}", arrival: arrival, to: responder)
     }
 
+    /// Posts a chat. `fields` are JSON members, the messages among them.
+    func chat(_ fields: String, headers: HTTPHeaders = [:]) -> FakeResponder {
+        var all: HTTPHeaders = ["Content-Type": "application/json"]
+        for (name, value) in headers { all.append(name, value) }
+        return send(.post, "/v1/chat/completions", headers: all, body: "{\(fields)}")
+    }
+
     /// Patches a running request. `fields` are JSON members.
     func patch(_ id: String, _ fields: String, headers: HTTPHeaders = [:]) -> FakeResponder {
         var all: HTTPHeaders = ["Content-Type": "application/json"]

@@ -1,4 +1,4 @@
-// The body of a completion request: decoded within all limits, or refused with 400 or 404.
+// The body of a completion request, and of a chat: decoded within all limits, or refused with 400 or 404.
 
 import Core
 import Fuzzing
@@ -30,7 +30,22 @@ fuzz { input in
         precondition(request.temperature.isFinite && request.temperature >= 0)
         precondition((0...400).contains(request.logprobs ?? 0))
     } catch {
-        precondition([400, 404].contains(error.status), "\(error.status)")
-        precondition(String(validating: error.body, as: UTF8.self) != nil)
+        check(error)
     }
+    do throws(APIError) {
+        let request = try CompletionRequest.decodeChat(
+            body: input,
+            headers: CompletionHeaders(),
+            model: model,
+            options: options
+        )
+        precondition(request.isChat && request.prompts.count == 1)
+    } catch {
+        check(error)
+    }
+}
+
+private func check(_ error: APIError) {
+    precondition([400, 404].contains(error.status), "\(error.status)")
+    precondition(String(validating: error.body, as: UTF8.self) != nil)
 }
