@@ -9,6 +9,7 @@ TEXT ?=
 SECONDS ?= 1800
 VENV := .venv
 CATENA := .build/release/catena
+DEPLOY_TOOLS := .build/deploy-tools
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 
 # Warnings in our own code are errors here; a user's newer compiler may warn without failing.
@@ -17,7 +18,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz soak bench benchmarks train eval format lint clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz soak bench benchmarks train eval format lint lint-deploy image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,10 +44,11 @@ test-swift: packages swift
 test-python: packages $(VENV)/ready
 	$(VENV)/bin/python -m pytest -q training/tests
 
-# Real clients (httpx, the openai package) against the real server and the bundled model, in the debug build.
-test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool
+# Real clients (httpx, the openai package) and the real HAProxy with the real server and the bundled model, in the debug
+# build.
+test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS)/ready
 	swift build $(SWIFT_FLAGS) --product catena
-	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd
+	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy $(VENV)/bin/python -m pytest -q Tests/EndToEnd
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh
@@ -75,6 +77,12 @@ lint: packages swift ## Check formatting, and build with warnings as errors
 	swift format lint --strict --recursive $(SOURCES)
 	swift build --build-tests $(SWIFT_FLAGS)
 
+lint-deploy: $(DEPLOY_TOOLS)/ready ## Check the Dockerfile and everything under deploy/ with the tools that read it
+	deploy/lint.sh $(DEPLOY_TOOLS)
+
+image: ## Build the container image catena:latest (docs/deploy.md)
+	deploy/image.sh build
+
 clean: ## Remove what was built (not the Python environment)
 	swift package clean
 	rm -rf .build
@@ -88,3 +96,7 @@ $(VENV)/clients: $(VENV)/ready Tests/EndToEnd/requirements.txt
 
 $(VENV)/bin/promtool: Tests/EndToEnd/get-promtool.sh | $(VENV)/ready
 	Tests/EndToEnd/get-promtool.sh $@
+
+$(DEPLOY_TOOLS)/ready: deploy/requirements.txt deploy/get-lint-tools.sh
+	deploy/get-lint-tools.sh $(DEPLOY_TOOLS)
+	@touch $@
