@@ -150,10 +150,10 @@ let package = Package(
 
         // MARK: Tests
         // Seeded random numbers, a raw socket client with a timeout on every wait, the client's side of TLS, and what a
-        // parser says about some input.
+        // parser says about some input; names for requests.
         .target(
             name: "TestSupport",
-            dependencies: ["COpenSSL", "HTTP1"],
+            dependencies: ["COpenSSL", "Core", "HTTP1"],
             path: "Tests/TestSupport",
             swiftSettings: swiftSettings
         ),

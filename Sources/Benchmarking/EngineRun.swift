@@ -50,7 +50,7 @@ struct EngineRun {
             let end = RequestEnd()
             engine.submit(
                 GenerationRequest(
-                    id: "bench",
+                    id: .next(),
                     prompt: (0..<promptTokens).map { TokenID($0 % checkpoint.configuration.vocabularySize) },
                     maxTokens: tokens,
                     chains: .fixed(chains),

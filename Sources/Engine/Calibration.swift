@@ -126,7 +126,7 @@ struct Calibration {
 
     private mutating func submit(_ loop: inout StepLoop, prompt: Int, max: Int, chains: Int) -> RequestID {
         count += 1
-        let id = "calibration-\(count)"
+        let id = RequestID.next()
         loop.submit(
             GenerationRequest(
                 id: id,

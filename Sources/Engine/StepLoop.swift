@@ -110,12 +110,14 @@ struct StepLoop {
     /// Admits what fits, computes one batch, draws the tokens and tells everybody. Does nothing when nothing runs.
     mutating func step(now: ContinuousClock.Instant) {
         memory.removeExpiredSessions(now: now)
+        let begin = clock?()
         let plan = scheduler.schedule(now: now, room: &memory)
+        let planned = clock?()
         for start in plan.started where !start.isResumed {
             memory.requests[start.id]?.cachedTokens = start.cachedTokens
         }
         var report = report(of: plan, now: now)
-        report?.planSeconds = clock.map { ($0() - now) / .seconds(1) } ?? 0
+        if let begin, let planned { report?.planSeconds = (planned - begin) / .seconds(1) }
         for id in plan.expired { expire(id, now: now) }
         defer { outbox.send() }
         guard !plan.isEmpty else { return tell(report) }

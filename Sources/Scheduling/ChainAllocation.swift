@@ -36,23 +36,24 @@ struct ChainAllocation {
         let raising = rules.share(load: load) * limit
         let keeping = raising * rules.hysteresis
         var chains = rows.map(\.bounds.lowerBound)
-        var shape = shape(rows, chains)
+        var seconds = cost.rowSeconds(shape(rows, chains))
         for tier in stride(from: 2, through: cost.tiers.count, by: 1) {
-            var wider = shape
+            // Rows that have the tier, and those that are to get it.
+            var given = 0, added = 0, context = 0
             var isOpen = false
-            var count = 0
-            for (index, row) in rows.enumerated() where chains[index] == tier - 1 && row.bounds.upperBound >= tier {
-                wider.tiers[tier - 1] += 1
-                wider.context += row.position + 1
-                count += 1
+            for (index, row) in rows.enumerated() {
+                if chains[index] >= tier { given += 1 }
+                guard chains[index] == tier - 1 && row.bounds.upperBound >= tier else { continue }
+                added += 1
+                context += row.position + 1
                 if row.previous >= tier { isOpen = true }
             }
-            guard count > 0 else { continue }
-            guard cost.rowSeconds(wider) <= (isOpen ? keeping : raising) else { return chains }
+            guard added > 0 else { continue }
+            seconds += cost.seconds(adding: added, to: given, tier: tier, context: context)
+            guard seconds <= (isOpen ? keeping : raising) else { return chains }
             for (index, row) in rows.enumerated() where chains[index] == tier - 1 && row.bounds.upperBound >= tier {
                 chains[index] = tier
             }
-            shape = wider
         }
         return chains
     }

@@ -48,6 +48,18 @@ public struct CostModel: Sendable, Hashable {
         return scale * seconds
     }
 
+    /// What a step takes longer when more of its rows get a tier.
+    ///
+    /// - Parameters:
+    ///   - added: rows that get it; `given` ones have it.
+    ///   - tier: from 1.
+    ///   - context: positions that the added rows look at.
+    func seconds(adding added: Int, to given: Int, tier: Int, context: Int) -> Double {
+        let curve = tiers[tier - 1]
+        let before = given > 0 ? curve.seconds(rows: given) : 0
+        return scale * (curve.seconds(rows: given + added) - before + attention * Double(context))
+    }
+
     /// What the silent rows add.
     public func silentSeconds(_ shape: StepShape) -> Double {
         guard shape.silentRows > 0 else { return 0 }

@@ -8,13 +8,15 @@ struct OfferedLoad: Sendable, Hashable {
 
     private var work = 0.0
     private var time = 0.0
-    private var latest: ContinuousClock.Instant?
+    private var latest: Double?
 
-    /// - Parameter seconds: that the request takes of the machine at the smallest size, in full batches.
-    mutating func observe(seconds: Double, at now: ContinuousClock.Instant) {
+    /// - Parameters:
+    ///   - seconds: that the request takes of the machine at the smallest size, in full batches.
+    ///   - now: in seconds, like all times here.
+    mutating func observe(seconds: Double, at now: Double) {
         if let latest {
             work = work * Self.memory + seconds
-            time = time * Self.memory + max(0, (now - latest) / .seconds(1))
+            time = time * Self.memory + max(0, now - latest)
         } else {
             work = seconds * Self.prior.requests
             time = work / Self.prior.load
@@ -23,8 +25,8 @@ struct OfferedLoad: Sendable, Hashable {
     }
 
     /// The load as seen at `now`: silence counts.
-    func share(at now: ContinuousClock.Instant) -> Double {
+    func share(at now: Double) -> Double {
         guard let latest, time > 0 else { return 0 }
-        return work / (time + max(0, (now - latest) / .seconds(1)))
+        return work / (time + max(0, now - latest))
     }
 }

@@ -18,9 +18,8 @@ extension TrackedRequest {
     /// which are milliseconds long. A share of the budget, and at most so many seconds.
     private static let reserve = (share: 0.1, most: 0.02)
 
-    private static func usable(_ limit: Duration) -> Double {
-        let seconds = limit / .seconds(1)
-        return seconds - min(reserve.share * seconds, reserve.most)
+    private static func usable(_ seconds: Double) -> Double {
+        seconds - min(reserve.share * seconds, reserve.most)
     }
 
     /// The pace that this request needs from the next step on.
@@ -29,25 +28,23 @@ extension TrackedRequest {
     ///   - remaining: tokens expected still to come.
     ///   - stall: seconds that prompts will take of the time ahead, its own included.
     ///   - stepsToFirst: steps until its first token, when that is still to come.
-    func pace(now: ContinuousClock.Instant, remaining: Double, stall: Double, stepsToFirst: Double) -> Pace {
-        let budget = request.budget
-        guard budget.isLimited else { return .free }
-        let spent = (now - request.budgetStart) / .seconds(1)
+    func pace(now: Double, remaining: Double, stall: Double, stepsToFirst: Double) -> Pace {
+        guard limits.isLimited else { return .free }
+        let spent = now - limits.start
         var tightest = Double.infinity
-        if let whole = budget.whole {
+        if let whole = limits.whole {
             tightest = (Self.usable(whole) - spent - stall) / remaining
         }
-        if let limit = budget.firstToken, firstToken == nil {
+        if let limit = limits.firstToken, firstToken == nil {
             tightest = min(tightest, (Self.usable(limit) - spent - stall) / max(1, stepsToFirst))
         }
-        if let limit = budget.perToken, let firstToken {
-            let each = limit / .seconds(1)
+        if let each = limits.perToken, let firstToken {
             // The mean over the answer is what counts: fast tokens save time for slow ones.
             let end = each * (Double(generated) - 1 + remaining)
-            let saved = (end - (now - firstToken) / .seconds(1)) / remaining
+            let saved = (end - (now - firstToken)) / remaining
             tightest = min(tightest, min(saved, each * Self.gapLimit))
-        } else if let limit = budget.perToken {
-            tightest = min(tightest, limit / .seconds(1))
+        } else if let each = limits.perToken {
+            tightest = min(tightest, each)
         }
         guard tightest.isFinite else { return .free }
         return tightest > 0 ? .limited(tightest) : .late

@@ -7,12 +7,12 @@ public struct ScheduledRequest: Sendable, Hashable {
     public let promptTokens: Int
     /// The most tokens to generate.
     public let maxTokens: Int
-    public var chains: ChainSelection
+    public let chains: ChainSelection
     /// The prompt's rows want logits too.
     public let promptLogprobs: Bool
-    public var budget: LatencyBudget
-    /// What the budget counts from: the arrival, or that of the change which brought the budget.
-    public var budgetStart: ContinuousClock.Instant
+    public let budget: LatencyBudget
+    /// What the budget counts from.
+    public let arrival: ContinuousClock.Instant
     public let priority: Int
     /// Clients get even shares.
     public let client: String
@@ -38,7 +38,7 @@ public struct ScheduledRequest: Sendable, Hashable {
         self.chains = chains
         self.promptLogprobs = promptLogprobs
         self.budget = budget
-        budgetStart = arrival
+        self.arrival = arrival
         self.priority = priority
         self.client = client
         self.leader = leader
@@ -46,14 +46,4 @@ public struct ScheduledRequest: Sendable, Hashable {
 
     /// Tokens whose KV the request may come to need. The last generated token is never fed back.
     var kvTokens: Int { promptTokens + max(0, maxTokens - 1) }
-
-    /// The chain counts that the client allows on a model of `available` chains.
-    func chainBounds(available: Int) -> ClosedRange<Int> {
-        chains.bounds(available: available) ?? 1...available
-    }
-
-    /// When the whole answer is cut off, if at all.
-    var cutOff: ContinuousClock.Instant? {
-        budget.isBestEffort ? nil : budget.whole.map { budgetStart + $0 }
-    }
 }

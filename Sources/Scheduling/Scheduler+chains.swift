@@ -4,79 +4,76 @@ import Core
 
 extension Scheduler {
     /// Turns shares into the parts of the plan, with their chain counts.
-    func assign(_ shares: [Share], now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+    func assign(_ shares: [Share], now: Double, _ plan: inout StepPlan) {
         guard !shares.isEmpty else { return }
         let paces = paces(now: now)
         // Requests wait that have no deadline to hurry anybody: those without a budget make room for them.
         let isCrowded =
             waiting.limitedCount < waiting.count
-            && waiting.requests.contains { !$0.request.budget.isLimited && !waitsForLeader($0) }
+            && waiting.requests.contains { !$0.limits.isLimited && !waitsForLeader($0) }
         // Nobody is refused for want of a place in the queue while others have more than their floors.
         let isFilling = waiting.count > limits.queued / 2
         var rows: [ChainAllocation.Row] = []
-        var rowOfShare: [Int?] = []
-        for share in shares {
+        rows.reserveCapacity(shares.count)
+        for share in shares where logits(of: share) != .none {
             let request = batch[share.place]
-            let bounds = request.request.chainBounds(available: limits.chains)
-            guard logits(of: share) != .none else {
-                rowOfShare.append(nil)
-                continue
-            }
-            rowOfShare.append(rows.count)
             // Who is late is to end as soon as can be.
             let isLate = paces.of[share.place] == 0
-            let yields =
-                policy.isElastic && (isLate || isFilling || isCrowded && !request.request.budget.isLimited)
+            let yields = policy.isElastic && (isLate || isFilling || isCrowded && !request.limits.isLimited)
+            let least = request.bounds.lowerBound
             rows.append(
                 ChainAllocation.Row(
-                    bounds: yields ? bounds.lowerBound...bounds.lowerBound : bounds,
+                    bounds: yields ? least...least : request.bounds,
                     previous: request.chains ?? 0,
                     position: request.computed + share.count - 1
                 )
             )
         }
         let allocation = ChainAllocation(cost: cost, limit: paces.tightest, load: load.share(at: now))
-        let chains = allocation.chains(of: rows, policy: policy)
-        for (share, row) in zip(shares, rowOfShare) {
+        var chains = allocation.chains(of: rows, policy: policy).makeIterator()
+        plan.parts.reserveCapacity(shares.count)
+        for share in shares {
             let request = batch[share.place]
-            let bounds = request.request.chainBounds(available: limits.chains)
-            let count = row.map { chains[$0] } ?? request.chains ?? bounds.upperBound
+            let logits = logits(of: share)
+            let wanted = (logits == .none ? request.chains : chains.next()) ?? request.bounds.upperBound
+            let count = min(max(wanted, request.bounds.lowerBound), request.bounds.upperBound)
             plan.parts.append(
                 .init(
-                    id: request.request.id,
+                    id: request.id,
                     start: request.computed,
                     count: share.count,
-                    chains: min(max(count, bounds.lowerBound), bounds.upperBound),
+                    chains: count,
                     reason: reason(request, count, isTightest: !isFilling && paces.of[share.place] <= paces.tightest),
-                    logits: logits(of: share)
+                    logits: logits
                 )
             )
         }
     }
 
     private func reason(_ request: TrackedRequest, _ chains: Int, isTightest: Bool) -> ChainReason {
-        if case .fixed = request.request.chains { return .requested }
-        if chains == request.request.chainBounds(available: limits.chains).upperBound { return .unconstrained }
-        return isTightest && request.request.budget.isLimited ? .budget : .load
+        if case .fixed = request.selection { return .requested }
+        if chains == request.bounds.upperBound { return .unconstrained }
+        return isTightest && request.limits.isLimited ? .budget : .load
     }
 
     private func logits(of share: Share) -> StepPlan.Logits {
         let request = batch[share.place]
         // A request that runs again after its first token has told them already.
-        if request.request.promptLogprobs && request.generated == 0 { return .all }
-        return share.count == request.missing && request.request.maxTokens > 0 ? .last : .none
+        if request.promptLogprobs && request.generated == 0 { return .all }
+        return share.count == request.missing && request.maxTokens > 0 ? .last : .none
     }
 
     // MARK: Pace
 
     /// The pace that each running request needs, in seconds a step (infinite: none), and the tightest of all that run or
     /// wait. Who is late already hurries no one else.
-    private func paces(now: ContinuousClock.Instant) -> (of: [Double], tightest: Double) {
+    private func paces(now: Double) -> (of: [Double], tightest: Double) {
         let stall = cost.prefillSeconds(tokens: promptTokensAhead, chunk: limits.stepTokens)
         var of = [Double](repeating: .infinity, count: batch.count)
         var tightest = Double.infinity
         var nextPlace = Double.infinity
-        for (place, request) in batch.enumerated() {
+        for place in batch.indices {
+            let request = batch[place]
             let remaining = expectedRemaining(request)
             nextPlace = min(nextPlace, remaining)
             let steps = request.isPrefilling ? stepsToFirst(request) : 1
@@ -91,7 +88,7 @@ extension Scheduler {
         guard waiting.limitedCount > 0 else { return (of, tightest) }
         let free = limits.running - batch.count
         waiting.forEach { request, ahead in
-            guard request.request.budget.isLimited else { return }
+            guard request.limits.isLimited else { return }
             let remaining = expectedRemaining(request)
             // Places come one after the other, an answer's length over their number apart.
             let wait = ahead < free ? 0 : nextPlace + Double(ahead - free) * remaining / Double(limits.running)
@@ -114,7 +111,7 @@ extension Scheduler {
     }
 
     private func expectedRemaining(_ request: TrackedRequest) -> Double {
-        lengths.expectedRemaining(generated: request.generated, limit: max(1, request.request.maxTokens))
+        lengths.expectedRemaining(generated: request.generated, limit: max(1, request.maxTokens))
     }
 
     private func stepsToFirst(_ request: TrackedRequest) -> Double {
@@ -127,25 +124,25 @@ extension Scheduler {
     /// are more urgent. The others have time to wait until somebody is done.
     struct Gate {
         /// The deadline and the pace of the most urgent running request; nil: nobody is in a hurry.
-        var tightest: (pace: Double, remaining: Double, due: ContinuousClock.Instant)?
+        var tightest: (pace: Double, remaining: Double, due: Double)?
         /// Seconds of a step with one more row, at the smallest size.
         var step: Double
         /// Seconds for one prompt token.
         var promptToken: Double
 
         /// Nobody waits longer than this for the sake of others' pace.
-        private static let patience = Duration.seconds(10)
+        private static let patience = 10.0
 
-        func admits(_ request: TrackedRequest, now: ContinuousClock.Instant) -> Bool {
+        func admits(_ request: TrackedRequest, now: Double) -> Bool {
             guard let tightest else { return true }
             let stall = promptToken * Double(request.known - 1)
             if step + stall / tightest.remaining <= tightest.pace { return true }
-            let due = request.request.cutOff ?? request.request.budgetStart + Self.patience
-            return due < tightest.due || now - request.request.budgetStart > Self.patience
+            let due = request.limits.cutOff ?? request.limits.start + Self.patience
+            return due < tightest.due || now - request.limits.start > Self.patience
         }
     }
 
-    func gate(now: ContinuousClock.Instant) -> Gate {
+    func gate(now: Double) -> Gate {
         let prompts = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
         let stall = cost.prefillSeconds(tokens: prompts, chunk: limits.stepTokens)
         var gate = Gate(
@@ -154,7 +151,7 @@ extension Scheduler {
                 / Double(limits.stepTokens)
         )
         for request in batch {
-            guard let due = request.request.cutOff else { continue }
+            guard let due = request.limits.cutOff else { continue }
             let remaining = expectedRemaining(request) + (request.isPrefilling ? stepsToFirst(request) - 1 : 0)
             guard
                 case .limited(let pace) = request.pace(
@@ -174,7 +171,7 @@ extension Scheduler {
     }
 
     /// Seconds of the machine that a request takes at the smallest size, in full batches.
-    func workSeconds(_ request: ScheduledRequest) -> Double {
+    func workSeconds(_ request: TrackedRequest) -> Double {
         let tokens = lengths.expectedRemaining(generated: 0, limit: max(1, request.maxTokens))
         let step = cost.decodeSeconds(rows: limits.running, chains: 1, position: request.promptTokens)
         return cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
@@ -185,19 +182,17 @@ extension Scheduler {
     ///
     /// The estimate behind other work is that of a batch which all share: a request of `m` tokens is done when every other
     /// one has had `min(m, its own remaining)` rows computed beside it, at the least chains allowed.
-    func judge(_ request: ScheduledRequest, now: ContinuousClock.Instant) throws(GenerationFailure) {
-        let budget = request.budget
+    func judge(_ request: TrackedRequest, _ budget: LatencyBudget, now: Double) throws(GenerationFailure) {
         guard budget.isLimited, !budget.isBestEffort else { return }
-        let floor = request.chainBounds(available: limits.chains).lowerBound
-        let newcomer = TrackedRequest(request: request, order: 0)
-        let remaining = expectedRemaining(newcomer)
+        let floor = request.bounds.lowerBound
+        let remaining = expectedRemaining(request)
         let prefill = cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
         let step = cost.decodeSeconds(rows: 1, chains: floor, position: request.promptTokens)
         try Self.check(budget, prefill + step, prefill + step * remaining, step) {
             .unattainable(limit: $0, minimum: $1)
         }
 
-        let spent = (now - request.budgetStart) / .seconds(1)
+        let spent = now - request.limits.start
         let rows = min(limits.running, batch.count + waiting.count + 1)
         let crowd = cost.decodeSeconds(rows: rows, chains: floor, position: request.promptTokens)
         let each = max(0, crowd - step) / Double(max(1, rows - 1))

@@ -20,6 +20,7 @@ public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
     public var policy: ChainPolicy
     public internal(set) var cost: CostModel
+    private var timeline = Timeline()
     var waiting = WaitingQueue()
     /// In the order of their places.
     var batch: [TrackedRequest] = []
@@ -55,33 +56,35 @@ public struct Scheduler: Sendable {
         guard blocks(for: request.kvTokens) <= limits.poolBlocks else {
             throw .tooLarge(neededTokens: request.kvTokens, poolTokens: limits.poolBlocks * limits.blockTokens)
         }
+        let now = timeline.seconds(at: now)
+        let tracked = TrackedRequest(
+            request,
+            order: arrivals,
+            arrival: timeline.seconds(at: request.arrival),
+            available: limits.chains
+        )
         // What is refused was offered too.
-        load.observe(seconds: workSeconds(request), at: now)
+        load.observe(seconds: workSeconds(tracked), at: now)
         // What can start at once does not count as queued.
         let room = limits.queued + max(0, limits.running - batch.count)
         guard waiting.count < room else {
             throw .overloaded(retryAfter: serviceTime.wait(behind: waiting.count + 1, parallel: limits.running))
         }
-        try judge(request, now: now)
-        waiting.insert(TrackedRequest(request: request, order: arrivals))
+        try judge(tracked, request.budget, now: now)
+        waiting.insert(tracked)
         arrivals += 1
     }
 
     /// Changes what a request wants, from its next token on. Returns whether it is here.
     @discardableResult
     public mutating func change(_ id: RequestID, to change: RequestChange) -> Bool {
-        func apply(_ request: inout ScheduledRequest) {
-            if let chains = change.chains { request.chains = chains }
-            guard let budget = change.budget else { return }
-            request.budget = budget
-            request.budgetStart = change.received
-        }
+        let received = timeline.seconds(at: change.received)
         if let place = places[id] {
-            apply(&batch[place].request)
+            batch[place].apply(change, received: received, available: limits.chains)
             return true
         }
         guard var request = waiting.remove(id) else { return false }
-        apply(&request.request)
+        request.apply(change, received: received, available: limits.chains)
         waiting.insert(request)
         return true
     }
@@ -89,14 +92,14 @@ public struct Scheduler: Sendable {
     /// Where a request stands; nil when it is not here.
     public func status(of id: RequestID) -> RequestStatus? {
         let isRunning = places[id] != nil
-        guard let request = places[id].map({ batch[$0] }) ?? waiting.requests.first(where: { $0.request.id == id })
+        guard let request = places[id].map({ batch[$0] }) ?? waiting.requests.first(where: { $0.id == id })
         else { return nil }
-        let bounds = request.request.chainBounds(available: limits.chains)
+        let bounds = request.bounds
         let chains = min(max(request.chains ?? bounds.upperBound, bounds.lowerBound), bounds.upperBound)
         return RequestStatus(
             phase: !isRunning ? .queued : request.isPrefilling ? .prefill : .decode,
             chains: chains,
-            promptTokens: request.request.promptTokens,
+            promptTokens: request.promptTokens,
             generatedTokens: request.generated
         )
     }
@@ -108,7 +111,7 @@ public struct Scheduler: Sendable {
     public mutating func finish(_ id: RequestID, endedItself: Bool, now: ContinuousClock.Instant) {
         if let place = places[id] {
             let request = batch[place]
-            if let admitted = request.admitted { serviceTime.observe((now - admitted) / .seconds(1)) }
+            if let admitted = request.admitted { serviceTime.observe(timeline.seconds(at: now) - admitted) }
             lengths.observe(request.generated, isComplete: endedItself)
         }
         remove(id)
@@ -120,28 +123,29 @@ public struct Scheduler: Sendable {
         if let place = places[id] {
             let removed = batch.remove(at: place)
             renumber()
-            forgetClient(removed.request.client)
+            forgetClient(removed.client)
             return true
         }
         guard let removed = waiting.remove(id) else { return false }
-        forgetClient(removed.request.client)
+        forgetClient(removed.client)
         return true
     }
 
     private mutating func forgetClient(_ client: String) {
-        guard !batch.contains(where: { $0.request.client == client }) else { return }
-        waiting.keepCounters { name in batch.contains { $0.request.client == name } }
+        guard !batch.contains(where: { $0.client == client }) else { return }
+        waiting.keepCounters { name in batch.contains { $0.client == name } }
     }
 
     private mutating func renumber() {
         places.removeAll(keepingCapacity: true)
-        for (place, request) in batch.enumerated() { places[request.request.id] = place }
+        for (place, request) in batch.enumerated() { places[request.id] = place }
     }
 
     // MARK: Steps
 
     /// Decides on the next step; its plan is empty when nothing runs.
     public mutating func schedule(now: ContinuousClock.Instant, room: inout some KVRoom) -> StepPlan {
+        let now = timeline.seconds(at: now)
         var plan = StepPlan()
         expire(now: now, &plan)
         admit(now: now, room: &room, &plan)
@@ -158,9 +162,9 @@ public struct Scheduler: Sendable {
             batch[place].computed = part.start + part.count
             if part.logits != .none { batch[place].chains = part.chains }
             // One entry in the books for a run of requests of one client.
-            if batch[place].request.client != client {
+            if batch[place].client != client {
                 if tokens > 0 { waiting.charge(client, tokens: Double(tokens)) }
-                (client, tokens) = (batch[place].request.client, 0)
+                (client, tokens) = (batch[place].client, 0)
             }
             tokens += part.count
         }
@@ -176,44 +180,44 @@ public struct Scheduler: Sendable {
     public mutating func appended(_ id: RequestID, now: ContinuousClock.Instant) {
         guard let place = places[id] else { return }
         batch[place].known += 1
-        if batch[place].firstToken == nil { batch[place].firstToken = now }
+        if batch[place].firstToken == nil { batch[place].firstToken = timeline.seconds(at: now) }
     }
 
     // MARK: Places
 
     /// Finds what has no time left; the caller finishes it.
-    private mutating func expire(now: ContinuousClock.Instant, _ plan: inout StepPlan) {
+    private mutating func expire(now: Double, _ plan: inout StepPlan) {
         for place in batch.indices {
-            guard let cutOff = batch[place].request.cutOff, cutOff <= now else { continue }
-            plan.expired.append(batch[place].request.id)
+            guard let cutOff = batch[place].limits.cutOff, cutOff <= now else { continue }
+            plan.expired.append(batch[place].id)
         }
         plan.expired += waiting.expired(at: now)
     }
 
     /// Moves requests from the queue into the batch while there is room.
-    private mutating func admit(now: ContinuousClock.Instant, room: inout some KVRoom, _ plan: inout StepPlan) {
+    private mutating func admit(now: Double, room: inout some KVRoom, _ plan: inout StepPlan) {
         guard !waiting.isEmpty else { return }
         let expired = Set(plan.expired)
         while batch.count < limits.running, !waiting.isEmpty {
             let gate = gate(now: now)
             let next = waiting.removeNext { [self] request in
-                guard !expired.contains(request.request.id), gate.admits(request, now: now) else { return false }
+                guard !expired.contains(request.id), gate.admits(request, now: now) else { return false }
                 return !waitsForLeader(request)
             }
             guard var next else { return }
-            let cached = room.begin(next.request.id, known: next.known)
+            let cached = room.begin(next.id, known: next.known)
             let needed = blocks(for: next.known) - cached / limits.blockTokens + owedBlocks
             guard room.canTake(blocks: needed) || batch.isEmpty else {
-                room.giveUp(next.request.id)
+                room.giveUp(next.id)
                 waiting.insert(next)
                 return
             }
             next.computed = cached
             let isResumed = next.admitted != nil
             if !isResumed { next.admitted = now }
-            places[next.request.id] = batch.count
+            places[next.id] = batch.count
             batch.append(next)
-            plan.started.append(.init(id: next.request.id, cachedTokens: cached, isResumed: isResumed))
+            plan.started.append(.init(id: next.id, cachedTokens: cached, isResumed: isResumed))
         }
     }
 
@@ -225,7 +229,7 @@ public struct Scheduler: Sendable {
 
     /// Samples of one prompt wait for the first of them to have computed it.
     func waitsForLeader(_ request: TrackedRequest) -> Bool {
-        guard let leader = request.request.leader, let place = places[leader] else { return false }
+        guard let leader = request.leader, let place = places[leader] else { return false }
         return batch[place].isPrefilling
     }
 
@@ -245,7 +249,7 @@ public struct Scheduler: Sendable {
             // Who gives way is decided from the end, so the batch shrinks behind the index.
             var place = 0
             while place < batch.count && budget > 0 {
-                let id = batch[place].request.id, missing = batch[place].missing
+                let id = batch[place].id, missing = batch[place].missing
                 guard !expired.contains(id), (missing > 1) == prefills, missing > 0 else {
                     place += 1
                     continue
@@ -270,20 +274,20 @@ public struct Scheduler: Sendable {
     private func lastToKeep() -> Int {
         batch.indices.max {
             let a = batch[$0], b = batch[$1]
-            return a.request.priority != b.request.priority
-                ? a.request.priority > b.request.priority : a.order < b.order
+            return a.priority != b.priority
+                ? a.priority > b.priority : a.order < b.order
         } ?? 0
     }
 
     private mutating func preempt(_ place: Int, room: inout some KVRoom, _ plan: inout StepPlan) {
         var victim = batch.remove(at: place)
         renumber()
-        room.giveUp(victim.request.id)
+        room.giveUp(victim.id)
         victim.computed = 0
         waiting.insert(victim)
         preemptions += 1
-        plan.started.removeAll { $0.id == victim.request.id }
-        plan.preempted.append(victim.request.id)
+        plan.started.removeAll { $0.id == victim.id }
+        plan.preempted.append(victim.id)
     }
 
     func blocks(for tokens: Int) -> Int {

@@ -9,14 +9,14 @@ import DequeModule
 /// then by arrival.
 struct WaitingQueue: Sendable {
     /// A request without a deadline is put among those that have one as if it had this.
-    private static let patience = Duration.seconds(10)
+    private static let patience = 10.0
 
     private struct Entry: Sendable {
         var request: TrackedRequest
-        var due: ContinuousClock.Instant
+        var due: Double
 
         func precedes(_ other: Entry) -> Bool {
-            let mine = request.request.priority, theirs = other.request.request.priority
+            let mine = request.priority, theirs = other.request.priority
             if mine != theirs { return mine > theirs }
             if due != other.due { return due < other.due }
             return request.order < other.request.order
@@ -33,7 +33,7 @@ struct WaitingQueue: Sendable {
     /// How many of those who wait have a latency budget.
     private(set) var limitedCount = 0
     /// Nobody who waits is cut off before this; nil: nobody is.
-    private(set) var earliestCutOff: ContinuousClock.Instant?
+    private(set) var earliestCutOff: Double?
 
     var isEmpty: Bool { count == 0 }
 
@@ -48,15 +48,15 @@ struct WaitingQueue: Sendable {
     }
 
     mutating func insert(_ request: TrackedRequest) {
-        let wish = request.request
-        let entry = Entry(request: request, due: Self.due(wish))
+        let client = request.client
+        let entry = Entry(request: request, due: Self.due(request.limits))
         // Who was away did not save up turns.
-        if served[wish.client] == nil { served[wish.client] = served.values.min() ?? 0 }
-        entries[wish.client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
+        if served[client] == nil { served[client] = served.values.min() ?? 0 }
+        entries[client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
         count += 1
         silentTokens += request.known - 1
-        if wish.budget.isLimited { limitedCount += 1 }
-        if let cutOff = wish.cutOff { earliestCutOff = min(earliestCutOff ?? cutOff, cutOff) }
+        if request.limits.isLimited { limitedCount += 1 }
+        if let cutOff = request.limits.cutOff { earliestCutOff = min(earliestCutOff ?? cutOff, cutOff) }
     }
 
     /// Takes out the request whose turn it is among those that `isReady`; nil when none is.
@@ -66,7 +66,7 @@ struct WaitingQueue: Sendable {
             guard let index = list.firstIndex(where: { isReady($0.request) }) else { continue }
             let entry = list[index], turns = served[client] ?? 0
             if let current = best {
-                let mine = entry.request.request.priority, theirs = current.entry.request.request.priority
+                let mine = entry.request.priority, theirs = current.entry.request.priority
                 if mine < theirs { continue }
                 if mine == theirs && (turns, entry.request.order) > (current.served, current.entry.request.order) {
                     continue
@@ -82,7 +82,7 @@ struct WaitingQueue: Sendable {
     /// Takes out a request. Nil: it does not wait.
     mutating func remove(_ id: RequestID) -> TrackedRequest? {
         for (client, list) in entries {
-            guard let index = list.firstIndex(where: { $0.request.request.id == id }) else { continue }
+            guard let index = list.firstIndex(where: { $0.request.id == id }) else { continue }
             remove(client: client, index: index)
             return list[index].request
         }
@@ -90,14 +90,14 @@ struct WaitingQueue: Sendable {
     }
 
     /// Those who wait and have no time left at `now`. Looks only when there may be some.
-    mutating func expired(at now: ContinuousClock.Instant) -> [RequestID] {
+    mutating func expired(at now: Double) -> [RequestID] {
         guard let earliestCutOff, earliestCutOff <= now else { return [] }
         var expired: [RequestID] = []
-        var next: ContinuousClock.Instant?
+        var next: Double?
         for list in entries.values {
             for entry in list {
-                guard let cutOff = entry.request.request.cutOff else { continue }
-                if cutOff <= now { expired.append(entry.request.request.id) }
+                guard let cutOff = entry.request.limits.cutOff else { continue }
+                if cutOff <= now { expired.append(entry.request.id) }
                 next = min(next ?? cutOff, cutOff)
             }
         }
@@ -120,12 +120,12 @@ struct WaitingQueue: Sendable {
         if entries[client]?.isEmpty == true { entries[client] = nil }
         count -= 1
         silentTokens -= removed.request.known - 1
-        if removed.request.request.budget.isLimited { limitedCount -= 1 }
+        if removed.request.limits.isLimited { limitedCount -= 1 }
     }
 
-    private static func due(_ request: ScheduledRequest) -> ContinuousClock.Instant {
-        let limit = [request.budget.whole, request.budget.firstToken].compactMap { $0 }.min() ?? patience
-        return request.budgetStart + limit
+    private static func due(_ limits: TimeLimits) -> Double {
+        let limit = min(limits.whole ?? .infinity, limits.firstToken ?? .infinity)
+        return limits.start + (limit.isFinite ? limit : patience)
     }
 }
 

@@ -98,7 +98,7 @@ package struct Simulator {
         do throws(GenerationFailure) {
             try scheduler.enqueue(
                 ScheduledRequest(
-                    id: String(index),
+                    id: RequestID(UInt64(index)),
                     promptTokens: outcome.promptTokens,
                     maxTokens: outcome.plannedTokens,
                     budget: LatencyBudget(
@@ -137,7 +137,7 @@ package struct Simulator {
         result.busySeconds += seconds
         scheduler.advance(plan)
         for part in plan.parts where part.logits != .none {
-            guard let index = Int(part.id) else { continue }
+            let index = Int(part.id.number)
             result.outcomes[index].note(tokens: 1, chains: part.chains, at: now)
             if result.outcomes[index].outputTokens == result.outcomes[index].plannedTokens {
                 finish(part.id, .completed)
@@ -149,7 +149,7 @@ package struct Simulator {
     }
 
     private mutating func finish(_ id: RequestID, _ status: RequestOutcome.Status) {
-        guard let index = Int(id) else { return }
+        let index = Int(id.number)
         scheduler.finish(id, endedItself: false, now: instant)
         room.giveUp(id)
         result.outcomes[index].status = status

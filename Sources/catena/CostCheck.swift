@@ -31,7 +31,7 @@ final class CostCheck: StepObserver {
                 let prompt = random.integer(in: 1...min(300, context / 2))
                 engine.submit(
                     GenerationRequest(
-                        id: "check-\(count)",
+                        id: .next(),
                         prompt: (0..<prompt).map { _ in TokenID(random.integer(in: 0...vocabulary - 1)) },
                         maxTokens: random.integer(in: 1...min(64, context / 4)),
                         chains: .fixed(random.integer(in: 1...chains)),

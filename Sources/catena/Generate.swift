@@ -98,7 +98,7 @@ struct Generate: ParsableCommand {
         FileHandle.standardOutput.write(Data(text.utf8))
         engine.submit(
             GenerationRequest(
-                id: "generate",
+                id: .next(),
                 prompt: tokens,
                 maxTokens: maxTokens,
                 chains: chains.map { .fixed($0) } ?? .auto,

@@ -24,14 +24,14 @@ import Testing
         var options = APIOptions()
         options.defaultBudget = LatencyBudget(whole: .seconds(2))
         let fixture = Fixture(options: options)
-        for fields in ["", #","slo":{"tpot_ms":9}"#, #","best_effort":true"#, #","latency_budget_ms":null"#] {
-            _ = fixture.complete(#""prompt":"a""# + fields)
+        for (index, fields) in ["", #","slo":{"tpot_ms":9}"#, #","best_effort":true"#, #","latency_budget_ms":null"#].enumerated() {
+            _ = fixture.complete(#""prompt":"a""# + fields, headers: ["X-Request-Id": "mine-\(index)"])
         }
         let whole = LatencyBudget(whole: .seconds(2))
         let wished = LatencyBudget(whole: .seconds(2), isBestEffort: true)
         let own = LatencyBudget(perToken: .milliseconds(9))
         #expect(fixture.service.submitted.map(\.budget) == [whole, own, wished, whole])
-        _ = fixture.patch(fixture.service.submitted[0].id, #""latency_budget_ms":null"#)
+        _ = fixture.patch("mine-0", #""latency_budget_ms":null"#)
         #expect(fixture.service.changes.map(\.change.budget) == [LatencyBudget.none], "a change means what it says")
     }
 

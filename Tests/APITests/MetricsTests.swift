@@ -71,8 +71,8 @@ import Testing
 
     @Test func aChangedBudgetIsWhatCounts() {
         let fixture = Fixture()
-        _ = fixture.complete(#""prompt":"a","slo":{"ttft_ms":60000}"#)
-        _ = fixture.patch(fixture.service.submitted[0].id, #""latency_budget_ms":60000"#)
+        _ = fixture.complete(#""prompt":"a","slo":{"ttft_ms":60000}"#, headers: ["X-Request-Id": "mine"])
+        _ = fixture.patch("mine", #""latency_budget_ms":60000"#)
         fixture.service.send(.admitted() + .text("x") + .finished(.length))
         let requests = fixture.router.metrics.requests
         #expect(requests.budgets(.whole, isMet: true) == 1)

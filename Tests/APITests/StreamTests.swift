@@ -28,7 +28,7 @@ import Testing
         fixture.service.send(.text("\"\n", chains: 2))
         fixture.service.send(.text("é", chains: 1) + .finished(.length))
 
-        let id = fixture.service.submitted[0].id
+        let id = try #require(head.headers["x-completion-id"])
         let created = try #require(responder.chunks[0]["created"].int)
         let start =
             #"data: {"id":"\#(id)","object":"text_completion","created":\#(created),"model":"catena","#

@@ -67,7 +67,7 @@ struct Bench {
     ) -> (id: RequestID, log: EventLog) {
         made += 1
         let log = EventLog()
-        let id = "r\(made)"
+        let id: RequestID = "r\(made)"
         loop.submit(
             GenerationRequest(
                 id: id,

@@ -25,7 +25,7 @@ private func makeEngine(
     )
 }
 
-private func request(_ id: String, prompt: [TokenID], max: Int) -> GenerationRequest {
+private func request(_ id: RequestID, prompt: [TokenID], max: Int) -> GenerationRequest {
     GenerationRequest(
         id: id,
         prompt: prompt,

@@ -67,6 +67,26 @@ import Testing
         #expect(lengths.expectedRemaining(generated: 1 << 21, limit: 1 << 22) >= 1)
     }
 
+    /// One token more allowed makes an answer longer by the share of answers that get there.
+    @Test func theLimitCutsTheTailOff() {
+        var lengths = AnswerLength()
+        var random = SeededGenerator(seed: 9)
+        for _ in 0..<300 {
+            lengths.observe(Int.random(in: 1...600, using: &random), isComplete: Bool.random(using: &random))
+        }
+        for generated in [0, 3, 7, 8, 40, 100, 333] {
+            var longest = 1.0, share = 1.0
+            for limit in generated + 2...generated + 2000 {
+                let remaining = lengths.expectedRemaining(generated: generated, limit: limit)
+                // Ends are spread over a bucket, so the share falls in steps.
+                #expect(remaining >= longest - 1e-9 && remaining - longest <= 1 + 1e-9)
+                if limit > generated + 500 { share = min(share, remaining - longest) }
+                longest = remaining
+            }
+            #expect(share < 0.3, "most end before")
+        }
+    }
+
     @Test func newTrafficReplacesOldTraffic() {
         var lengths = AnswerLength()
         for _ in 0..<1000 { lengths.observe(10, isComplete: true) }

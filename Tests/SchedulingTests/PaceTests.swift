@@ -4,17 +4,17 @@ import Testing
 @testable import Scheduling
 
 @Suite struct PaceTests {
-    private let start = ContinuousClock.now
-
     /// A request with a prompt of 10 tokens that has `generated` tokens, the first of them `first` seconds after its
     /// arrival.
     private func request(_ budget: LatencyBudget, generated: Int = 0, first: Double = 0) -> TrackedRequest {
         var request = TrackedRequest(
-            request: ScheduledRequest(id: "r", promptTokens: 10, maxTokens: 100, budget: budget, arrival: start),
-            order: 0
+            ScheduledRequest(id: "r", promptTokens: 10, maxTokens: 100, budget: budget, arrival: .now),
+            order: 0,
+            arrival: 0,
+            available: 4
         )
         request.known += generated
-        if generated > 0 { request.firstToken = start + .seconds(first) }
+        if generated > 0 { request.firstToken = first }
         return request
     }
 
@@ -25,12 +25,7 @@ import Testing
         stall: Double = 0,
         stepsToFirst: Double = 1
     ) -> Pace {
-        request.pace(
-            now: start + .seconds(seconds),
-            remaining: remaining,
-            stall: stall,
-            stepsToFirst: stepsToFirst
-        )
+        request.pace(now: seconds, remaining: remaining, stall: stall, stepsToFirst: stepsToFirst)
     }
 
     private func isLimited(_ pace: Pace, to seconds: Double) -> Bool {
@@ -92,7 +87,7 @@ import Testing
 
     @Test func timesCountFromAChange() {
         var changed = request(LatencyBudget(whole: .seconds(4.02)))
-        changed.request.budgetStart = start + .seconds(6)
+        changed.limits.start = 6
         #expect(isLimited(pace(changed, at: 8, remaining: 4), to: 0.5))
     }
 }

@@ -45,7 +45,7 @@ import Testing
         }
 
         mutating func arrive() {
-            let id = "r\(made)"
+            let id: RequestID = "r\(made)"
             made += 1
             let budget = budget()
             let wish = desk.request(
@@ -65,12 +65,12 @@ import Testing
                 max: wish.maxTokens,
                 chains: wish.chains,
                 known: wish.promptTokens,
-                mayExpire: wish.cutOff != nil
+                mayExpire: budget.whole != nil && !budget.isBestEffort
             )
         }
 
         mutating func disturb() {
-            guard let id = open.keys.sorted().randomElement(using: &random) else { return }
+            guard let id = open.keys.sorted { $0.number < $1.number }.randomElement(using: &random) else { return }
             if Bool.random(using: &random) {
                 desk.remove(id)
                 open[id] = nil

@@ -4,12 +4,11 @@ import Testing
 @testable import Scheduling
 
 @Suite struct WaitingQueueTests {
-    private let start = ContinuousClock.now
     private var queue = WaitingQueue()
     private var count = 0
 
     private mutating func insert(
-        _ id: String,
+        _ id: RequestID,
         client: String = "",
         priority: Int = 0,
         budget: LatencyBudget = .none,
@@ -20,25 +19,25 @@ import Testing
             promptTokens: 10,
             maxTokens: 10,
             budget: budget,
-            arrival: start + .seconds(arrival),
+            arrival: .now,
             priority: priority,
             client: client
         )
-        queue.insert(TrackedRequest(request: request, order: count))
+        queue.insert(TrackedRequest(request, order: count, arrival: arrival, available: 4))
         count += 1
     }
 
-    private mutating func next() -> String? { queue.removeNext { _ in true }?.request.id }
+    private mutating func next() -> RequestID? { queue.removeNext { _ in true }?.id }
 
     /// Everything that waits, in its order.
-    private mutating func drain() -> [String] {
-        var ids: [String] = []
+    private mutating func drain() -> [RequestID] {
+        var ids: [RequestID] = []
         while let id = next() { ids.append(id) }
         return ids
     }
 
     @Test mutating func arrivalDecidesBetweenEquals() {
-        for id in ["a", "b", "c"] { insert(id) }
+        for id: RequestID in ["a", "b", "c"] { insert(id) }
         #expect(drain() == ["a", "b", "c"])
         #expect(queue.isEmpty)
     }
@@ -76,10 +75,10 @@ import Testing
         insert("new 2", client: "new")
         insert("old 2", client: "old")
         // The newcomer starts where the least served one is, so that they take turns from here on.
-        var order: [String] = []
+        var order: [RequestID] = []
         while let request = queue.removeNext(where: { _ in true }) {
-            order.append(request.request.id)
-            queue.charge(request.request.client, tokens: 10)
+            order.append(request.id)
+            queue.charge(request.client, tokens: 10)
         }
         #expect(order == ["old 1", "new 1", "new 2", "old 2"])
     }
@@ -90,17 +89,17 @@ import Testing
         var served = 0
         var places: [Int] = []
         while let request = queue.removeNext(where: { _ in true }) {
-            if request.request.client == "small" { places.append(served) }
+            if request.client == "small" { places.append(served) }
             served += 1
-            queue.charge(request.request.client, tokens: 20)
+            queue.charge(request.client, tokens: 20)
         }
         #expect(served == 105)
         #expect(places == [1, 3, 4, 6, 8] || places == [1, 3, 5, 7, 9] || places == [1, 2, 4, 6, 8])
     }
 
     @Test mutating func whatIsNotReadyIsPassed() {
-        for id in ["a", "b", "c"] { insert(id) }
-        #expect(queue.removeNext { $0.request.id != "a" }?.request.id == "b")
+        for id: RequestID in ["a", "b", "c"] { insert(id) }
+        #expect(queue.removeNext { $0.id != "a" }?.id == "b")
         #expect(queue.removeNext { _ in false } == nil)
         #expect(queue.count == 2)
         #expect(drain() == ["a", "c"])
@@ -109,7 +108,7 @@ import Testing
     @Test mutating func removal() {
         insert("a", client: "x")
         insert("b", client: "y")
-        #expect(queue.remove("b")?.request.id == "b")
+        #expect(queue.remove("b")?.id == "b")
         #expect(queue.remove("b") == nil)
         #expect(queue.remove("unknown") == nil)
         #expect(queue.count == 1 && drain() == ["a"])

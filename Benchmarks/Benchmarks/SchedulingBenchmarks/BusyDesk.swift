@@ -23,13 +23,13 @@ struct BusyDesk {
         )
         // Answers of many lengths were seen.
         for index in 0..<400 {
-            let id = "past \(index)"
+            let id = RequestID(UInt64(index))
             enqueue(id, index, isHurried: false)
             scheduler.advance(scheduler.schedule(now: start, room: &room))
             for _ in 0..<(index * 7 % 500) { scheduler.appended(id, now: start) }
             scheduler.finish(id, endedItself: true, now: start + .seconds(1))
         }
-        for index in 0..<running + waiting { enqueue("request-\(index)-of-a-client", index, isHurried: index % 3 > 0) }
+        for index in 0..<running + waiting { enqueue(RequestID(UInt64(1000 + index)), index, isHurried: index % 3 > 0) }
         step()
     }
 

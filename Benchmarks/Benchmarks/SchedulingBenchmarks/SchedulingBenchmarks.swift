@@ -13,9 +13,9 @@ let benchmarks: @Sendable () -> Void = {
         maxIterations: 100_000
     )
 
-    for waiting in [0, 64] {
-        Benchmark("schedule, 64 running, \(waiting) waiting") { benchmark in
-            var desk = BusyDesk(running: 64, waiting: waiting)
+    for (running, waiting) in [(8, 0), (64, 0), (64, 64)] {
+        Benchmark("schedule, \(running) running, \(waiting) waiting") { benchmark in
+            var desk = BusyDesk(running: running, waiting: waiting)
             benchmark.startMeasurement()
             for _ in benchmark.scaledIterations { blackHole(desk.decide()) }
         }

@@ -29,7 +29,6 @@ extension Router {
             request: completion,
             submissions: try submissions(
                 for: completion,
-                id: id,
                 arrival: context.arrived,
                 client: request.peer.network,
                 backend: backend
@@ -46,7 +45,6 @@ extension Router {
     /// One engine request for each choice, in the order of their index: `prompt * n + number`.
     private func submissions(
         for request: CompletionRequest,
-        id: String,
         arrival: ContinuousClock.Instant,
         client: String,
         backend: ServiceState.Backend
@@ -70,7 +68,7 @@ extension Router {
             let first = submissions.count
             for number in 0..<request.n {
                 let generation = GenerationRequest(
-                    id: request.choiceCount == 1 ? id : "\(id)-\(submissions.count)",
+                    id: .next(),
                     prompt: tokens,
                     maxTokens: maxTokens,
                     minTokens: request.minTokens,

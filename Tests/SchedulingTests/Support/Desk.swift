@@ -37,7 +37,7 @@ struct Desk {
 
     /// A request that arrives now.
     func request(
-        _ id: String,
+        _ id: RequestID,
         prompt: Int = 10,
         max: Int = 5,
         chains: ChainSelection = .auto,
