@@ -40,26 +40,33 @@ final class RunningCompletion: Sendable {
         var answers: [AnswerPiece]
         var times: [ChoiceTimes]
         var firstAdmission: Admission?
+        /// When that came.
+        var admissionTime: ContinuousClock.Instant?
         var lastWrite = ContinuousClock.now
         var actions: [Action] = []
         var isActing = false
     }
 
-    private let context: RequestContext
-    private let request: CompletionRequest
+    let context: RequestContext
+    let request: CompletionRequest
     let submissions: [Submission]
+    private let reservation: TokenReservation?
     private let writer: CompletionWriter
     let service: any GenerationService
+    let codec: any TextCodec
     private let responder: any Responder
     private let active: ActiveCompletions
     private let metrics: RequestMetrics
     private let state: Mutex<State>
 
-    /// - Parameter submissions: one for each choice, in the order of their index.
+    /// - Parameters:
+    ///   - submissions: one for each choice, in the order of their index.
+    ///   - reservation: settled when the completion ends; nil where tokens are not limited.
     init(
         context: RequestContext,
         request: CompletionRequest,
         submissions: [Submission],
+        reservation: TokenReservation?,
         writer: CompletionWriter,
         backend: ServiceState.Backend,
         responder: any Responder,
@@ -69,8 +76,10 @@ final class RunningCompletion: Sendable {
         self.context = context
         self.request = request
         self.submissions = submissions
+        self.reservation = reservation
         self.writer = writer
         self.service = backend.service
+        self.codec = backend.codec
         self.responder = responder
         self.active = active
         self.metrics = metrics
@@ -105,6 +114,9 @@ final class RunningCompletion: Sendable {
 
     var requestID: String { context.requestID }
 
+    /// Whose it is; nil without keys.
+    var owner: String? { context.caller.owner }
+
     var choiceCount: Int { submissions.count }
 
     private var isDone: Bool {
@@ -125,7 +137,10 @@ final class RunningCompletion: Sendable {
                 fail(error, failure.outcome, after: frames(pieces, of: index), &state)
                 return
             }
-            if state.firstAdmission == nil { state.firstAdmission = choice.admission }
+            if state.firstAdmission == nil, let admission = choice.admission {
+                state.firstAdmission = admission
+                state.admissionTime = now
+            }
             if choice.isFinished && !choice.hasEngineEnded {
                 state.actions.append(.cancel(submissions[index].request.id))
             }
@@ -230,6 +245,8 @@ final class RunningCompletion: Sendable {
 
     private func end(_ outcome: RequestOutcome, _ state: inout State) {
         metrics.count(outcome)
+        reservation?.settle(used: usedTokens(state))
+        context.record?.note { $0.completion = entry(outcome, state) }
         state.phase = .done
         state.actions.append(.leave)
     }
@@ -270,7 +287,7 @@ final class RunningCompletion: Sendable {
         return headers
     }
 
-    private func usage(_ state: State) -> Usage {
+    func usage(_ state: State) -> Usage {
         var usage = Usage(chainTokens: state.choices.first.map { $0.text.chainTokens.map { _ in 0 } } ?? [])
         for (index, choice) in state.choices.enumerated() {
             if index % request.n == 0 {
