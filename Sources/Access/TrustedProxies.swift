@@ -15,11 +15,11 @@ public struct TrustedProxies: Sendable, Hashable {
     ///
     /// Attack (spoofing): a client may send the header itself, and each proxy only adds to its end. So it is read from
     /// there, and no further than one that is not trusted.
-    /// - Parameter forwarded: the values of `X-Forwarded-For`, in order.
-    public func client(of peer: PeerAddress, forwarded: [String]) -> PeerAddress {
-        guard !forwarded.isEmpty, trusts(peer) else { return peer }
+    /// - Parameter forwarded: the values of `X-Forwarded-For`, in order; asked for where the peer is trusted.
+    public func client(of peer: PeerAddress, forwarded: () -> [String]) -> PeerAddress {
+        guard trusts(peer) else { return peer }
         var client = peer
-        let entries = forwarded.flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        let entries = forwarded().flatMap { $0.split(separator: ",", omittingEmptySubsequences: false) }
         for entry in entries.reversed() {
             guard let address = NumericAddress(Self.host(of: entry)) else { return client }
             client = address.peer
@@ -29,6 +29,7 @@ public struct TrustedProxies: Sendable, Hashable {
     }
 
     private func trusts(_ peer: PeerAddress) -> Bool {
+        if ranges.isEmpty, !trustsUnixSockets { return false }
         guard let address = NumericAddress(peer) else { return trustsUnixSockets }
         return ranges.contains { $0.contains(address) }
     }

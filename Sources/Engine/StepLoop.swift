@@ -112,7 +112,9 @@ struct StepLoop {
         memory.removeExpiredSessions(now: now)
         let plan = scheduler.schedule(now: now, room: &memory)
         for start in plan.started where !start.isResumed {
-            memory.requests[start.id]?.cachedTokens = start.cachedTokens
+            guard let request = memory.requests[start.id] else { continue }
+            request.cachedTokens = start.cachedTokens
+            request.queueTime = now - request.request.arrival
         }
         var report = report(of: plan, now: now)
         report?.planSeconds = clock.map { ($0() - now) / .seconds(1) } ?? 0
@@ -220,7 +222,12 @@ struct StepLoop {
     private mutating func announce(_ request: ActiveRequest, chains: Int, reason: ChainReason) {
         guard !request.isAnnounced else { return }
         request.isAnnounced = true
-        let admission = Admission(cachedTokens: request.cachedTokens, chains: chains, reason: reason)
+        let admission = Admission(
+            cachedTokens: request.cachedTokens,
+            chains: chains,
+            reason: reason,
+            queueTime: request.queueTime
+        )
         outbox.add(.admitted(admission), for: request.receiver)
     }
 

@@ -7,8 +7,7 @@ import Metrics
 extension Router {
     /// Who sent a request and what it is for, or why it gets nothing.
     func admit(_ head: RequestHead, from peer: PeerAddress) -> (caller: Caller, route: Result<Route, APIError>) {
-        let forwarded = head.headers.values("x-forwarded-for")
-        var caller = Caller(address: access.proxies.client(of: peer, forwarded: forwarded))
+        var caller = Caller(address: access.proxies.client(of: peer) { head.headers.values("x-forwarded-for") })
         do throws(APIError) {
             let route = try Route.find(head)
             if let keys = access.keys, needsKey(route, head) {

@@ -28,7 +28,7 @@ extension RunningCompletion {
         entry.chainTokens = usage.chainTokens
         entry.chains = state.firstAdmission?.chains
         entry.chainsReason = state.firstAdmission?.reason.rawValue
-        entry.queueTime = state.admissionTime.map { $0 - arrival }
+        entry.queueTime = state.firstAdmission?.queueTime
         entry.firstTokenTime = state.times.compactMap(\.firstToken).min().map { $0 - arrival }
         entry.finishReasons = state.choices.map { $0.text.finish?.rawValue }
         entry.session = request.sessionID.map(AccessEntry.hash(ofSession:))

@@ -40,8 +40,6 @@ final class RunningCompletion: Sendable {
         var answers: [AnswerPiece]
         var times: [ChoiceTimes]
         var firstAdmission: Admission?
-        /// When that came.
-        var admissionTime: ContinuousClock.Instant?
         var lastWrite = ContinuousClock.now
         var actions: [Action] = []
         var isActing = false
@@ -137,10 +135,7 @@ final class RunningCompletion: Sendable {
                 fail(error, failure.outcome, after: frames(pieces, of: index), &state)
                 return
             }
-            if state.firstAdmission == nil, let admission = choice.admission {
-                state.firstAdmission = admission
-                state.admissionTime = now
-            }
+            if state.firstAdmission == nil { state.firstAdmission = choice.admission }
             if choice.isFinished && !choice.hasEngineEnded {
                 state.actions.append(.cancel(submissions[index].request.id))
             }
