@@ -89,10 +89,12 @@ let package = Package(
             dependencies: ["Compression", "CShims", "HTTP1", "TLS", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
+        // Who may do how much: keys by their hashes, limits per minute, clients behind proxies. Knows no sockets.
+        .target(name: "Access", dependencies: ["COpenSSL", "HTTP1"], swiftSettings: swiftSettings),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(
             name: "API",
-            dependencies: ["Core", "HTTP1", "JSON", "Metrics", "Tokenizer"],
+            dependencies: ["Access", "Core", "HTTP1", "JSON", "Metrics", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
 
@@ -124,15 +126,15 @@ let package = Package(
         // Every setting with its default, documented; YAML, environment and flags.
         .target(
             name: "ServerConfig",
-            dependencies: ["Core", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Access", "Core", .product(name: "Yams", package: "Yams")],
             swiftSettings: swiftSettings
         ),
         // Wiring: from configuration to a serving process, and its end.
         .target(
             name: "Server",
             dependencies: [
-                "API", "Core", "Engine", "HTTP1", "JSON", "KVCache", "Metrics", "Model", "ModelIO", "Net", "Scheduling",
-                "ServerConfig", "TLS", "Tensor", "Tokenizer",
+                "API", "Access", "Core", "Engine", "HTTP1", "JSON", "KVCache", "Metrics", "Model", "ModelIO", "Net",
+                "Scheduling", "ServerConfig", "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -140,8 +142,8 @@ let package = Package(
         .executableTarget(
             name: "catena",
             dependencies: [
-                "Benchmarking", "CShims", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model", "ModelIO",
-                "Sampling", "Scheduling", "Server", "ServerConfig", "Simulation", "Tensor", "Tokenizer",
+                "Access", "Benchmarking", "CShims", "Core", "Engine", "KVCache", "LoadClient", "LoadTesting", "Model",
+                "ModelIO", "Sampling", "Scheduling", "Server", "ServerConfig", "Simulation", "Tensor", "Tokenizer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -212,8 +214,13 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
+            name: "AccessTests",
+            dependencies: ["Access", "HTTP1", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
             name: "APITests",
-            dependencies: ["API", "Core", "HTTP1", "JSON", "Metrics", "TestSupport"],
+            dependencies: ["API", "Access", "Core", "HTTP1", "JSON", "Metrics", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "MetricsTests", dependencies: ["Core", "Metrics"], swiftSettings: swiftSettings),
@@ -227,6 +234,7 @@ let package = Package(
             dependencies: ["Compression", "CZlib", "TestSupport"],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "ServerTests", dependencies: ["Metrics", "Server"], swiftSettings: swiftSettings),
         .testTarget(name: "TLSTests", dependencies: ["TLS", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "NetTests",
@@ -257,6 +265,7 @@ if Context.environment["CATENA_FUZZ"] == "1" {
         fuzzTarget("FuzzJSON", ["JSON"]),
         fuzzTarget("FuzzCompletions", ["API", "Core"]),
         fuzzTarget("FuzzSafetensors", ["ModelIO"]),
+        fuzzTarget("FuzzSnapshot", ["KVCache", "Tensor"]),
         fuzzTarget("FuzzTokenizerFile", ["ModelIO", "Tokenizer"]),
         fuzzTarget("FuzzEncode", ["Tokenizer"]),
         fuzzTarget("FuzzConfiguration", ["ServerConfig"]),

@@ -1,8 +1,10 @@
-// OpenSSL 3: TLS. What it defines as macros, as functions and constants that Swift can see.
+// OpenSSL 3: TLS, and SHA-256. What it defines as macros, as functions and constants that Swift can see.
 #include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 

@@ -17,11 +17,14 @@ public struct Admission: Sendable, Hashable {
     public var chains: Int
     /// Why that count: what `X-Chains-Reason` says.
     public var reason: ChainReason
+    /// From the request's arrival to its place.
+    public var queueTime: Duration
 
-    public init(cachedTokens: Int, chains: Int, reason: ChainReason) {
+    public init(cachedTokens: Int, chains: Int, reason: ChainReason, queueTime: Duration = .zero) {
         self.cachedTokens = cachedTokens
         self.chains = chains
         self.reason = reason
+        self.queueTime = queueTime
     }
 }
 

@@ -13,6 +13,8 @@ final class ActiveRequest {
     var table = BlockTable()
     /// Tokens whose KV was there when it got its place.
     var cachedTokens = 0
+    /// From its arrival to its first place.
+    var queueTime = Duration.zero
     /// Whether its admission was told.
     var isAnnounced = false
     /// One entry per prompt token whose log probability is known, when the request wants them.

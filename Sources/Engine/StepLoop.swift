@@ -114,7 +114,9 @@ struct StepLoop {
         let plan = scheduler.schedule(now: now, room: &memory)
         let planned = clock?()
         for start in plan.started where !start.isResumed {
-            memory.requests[start.id]?.cachedTokens = start.cachedTokens
+            guard let request = memory.requests[start.id] else { continue }
+            request.cachedTokens = start.cachedTokens
+            request.queueTime = now - request.request.arrival
         }
         var report = report(of: plan, now: now)
         if let begin, let planned { report?.planSeconds = (planned - begin) / .seconds(1) }
@@ -222,7 +224,12 @@ struct StepLoop {
     private mutating func announce(_ request: ActiveRequest, chains: Int, reason: ChainReason) {
         guard !request.isAnnounced else { return }
         request.isAnnounced = true
-        let admission = Admission(cachedTokens: request.cachedTokens, chains: chains, reason: reason)
+        let admission = Admission(
+            cachedTokens: request.cachedTokens,
+            chains: chains,
+            reason: reason,
+            queueTime: request.queueTime
+        )
         outbox.add(.admitted(admission), for: request.receiver)
     }
 

@@ -64,8 +64,10 @@ public enum RequestOutcome: String, Sendable, Hashable, CaseIterable {
     case cancelled
     /// The client went away.
     case disconnected
-    /// Refused for what it says (400, 404).
+    /// Refused for what it says (400, 403, 404).
     case invalid
+    /// Refused because its key has reached a limit (429).
+    case limited
     /// Refused for lack of room.
     case overloaded
     /// Refused because its budget can never be met.
@@ -79,7 +81,7 @@ extension BudgetLimit {
 }
 
 /// A counter for each of a closed set of words.
-private struct Counters<Word: Hashable & Sendable>: Sendable {
+struct Counters<Word: Hashable & Sendable>: Sendable {
     private let counters: [Word: Counter]
 
     init(_ words: [Word]) {

@@ -106,6 +106,19 @@ extension ServerMetrics {
         }
     }
 
+    func writeAccess(to text: inout MetricsText) {
+        text.family(
+            "catena_refusals_total",
+            .counter,
+            help: "Requests refused for their key: a wrong one, or one whose limit was reached."
+        )
+        for reason in AccessRefusal.allCases {
+            text.sample("catena_refusals_total", labels: [("reason", reason.rawValue)], access.refused(reason))
+        }
+        text.family("catena_access_log_dropped_total", .counter, help: "Lines that the access log left out.")
+        text.sample("catena_access_log_dropped_total", access.logLinesDropped.value)
+    }
+
     /// The same figures under the names that dashboards and gateways scrape from vLLM.
     func writeAliases(model: String, to text: inout MetricsText) {
         let labels = [("model_name", model)]

@@ -1,4 +1,5 @@
 import API
+import Access
 import Core
 import Dispatch
 import Engine
@@ -27,6 +28,8 @@ public final class CatenaServer: Sendable {
     private let log: Logger
     private let state = ServiceState()
     private let metrics = ServerMetrics()
+    private let access: AccessControl
+    private let accessLog: AccessLog?
     private let router: Router
     private let http: HTTPServer
     private let engine = Mutex<InferenceEngine?>(nil)
@@ -38,10 +41,22 @@ public final class CatenaServer: Sendable {
     // Unsafe only to the compiler: Dispatch sources may be cancelled from any thread, and nothing else is done with it.
     private nonisolated(unsafe) let ticks: any DispatchSourceTimer
 
-    public init(configuration: ServerConfiguration, log: Logger) {
+    /// - Throws: ``StartError`` when the access log cannot be opened.
+    public init(configuration: ServerConfiguration, log: Logger) throws(StartError) {
         self.configuration = configuration
         self.log = log
-        let router = Router(state: state, options: APIOptions(configuration), metrics: metrics)
+        if let access = configuration.log.access {
+            accessLog = try AccessLog(
+                AccessLog.Target(access),
+                limit: configuration.log.accessBuffer,
+                dropped: metrics.access.logLinesDropped,
+                report: { log.error("\($0)") }
+            )
+        } else {
+            accessLog = nil
+        }
+        access = AccessControl(configuration, log: accessLog)
+        let router = Router(state: state, options: APIOptions(configuration), access: access, metrics: metrics)
         self.router = router
         http = HTTPServer(configuration: NetConfiguration(configuration.http), handler: router, log: log)
         ticks = DispatchSource.makeTimerSource(queue: clock)
@@ -67,10 +82,14 @@ public final class CatenaServer: Sendable {
     /// Listens, then loads the model, then serves.
     ///
     /// - Returns: the addresses, with the port that the system chose in place of 0.
-    /// - Throws: `ListenError`, `TLSFileError`, `ModelFileError` or ``StartError``, whose descriptions say what is wrong,
+    /// - Throws: `KeyFileError`, `ListenError`, `TLSFileError`, `ModelFileError` or ``StartError``, whose descriptions say what is wrong,
     ///   where, and what would be right. The server is of no use then.
     @discardableResult
     public func start() throws -> [ListenAddress] {
+        if let keys = access.keys {
+            try keys.load()
+            log.info("keys: \(keys.count)")
+        }
         let addresses = try listen()
         let start = ContinuousClock.now
         let loaded = try LoadedModel(configuration, metrics: metrics.engine, log: log)
@@ -107,12 +126,27 @@ public final class CatenaServer: Sendable {
         return addresses
     }
 
-    /// Reads again what may change while the server runs: the certificate. New connections use the new one; a file that
-    /// is not right is told in the log, and what was read before stays in use.
+    /// Reads again what may change while the server runs: the keys and the certificate, which requests and connections to
+    /// come go by; a file that is not right is told in the log, and what was read before stays in use. Opens the access log
+    /// again.
     public func reload() {
-        guard let credentials = credentials.withLock({ $0 }) else {
-            return log.info("nothing to read again: TLS is off")
+        accessLog?.reopen()
+        reloadKeys()
+        reloadCertificate()
+    }
+
+    private func reloadKeys() {
+        guard let keys = access.keys else { return }
+        do throws(KeyFileError) {
+            try keys.load()
+            log.info("keys: \(keys.count)")
+        } catch {
+            log.error("the keys in use stay in use: \(error)")
         }
+    }
+
+    private func reloadCertificate() {
+        guard let credentials = credentials.withLock({ $0 }) else { return }
         do throws(TLSFileError) {
             try credentials.reload()
             describe(credentials)
@@ -135,6 +169,10 @@ public final class CatenaServer: Sendable {
     ///
     /// - Parameter completion: called once, on a queue of its own, when every connection is closed and the engine has ended.
     public func drain(completion: @escaping @Sendable () -> Void) {
+        let completion: @Sendable () -> Void = { [accessLog] in
+            accessLog?.flush()
+            completion()
+        }
         state.leave()
         let grace = configuration.shutdown.grace / .seconds(1)
         clock.asyncAfter(deadline: .now() + grace) { [self] in
@@ -167,6 +205,7 @@ public enum StartError: Error, CustomStringConvertible {
     case port(Int)
     case cacheTooSmall(bytes: Int, neededBytes: Int)
     case cacheTooLarge(bytes: Int, memory: Int)
+    case accessLog(path: String, problem: String)
     case vocabulary(tokenizer: Int, model: Int, path: String)
     /// A file that may have the checkpoint's chat template cannot be read.
     case chatTemplate(path: String, problem: String)
@@ -181,6 +220,9 @@ public enum StartError: Error, CustomStringConvertible {
         case .cacheTooLarge(let bytes, let memory):
             "kv_cache.size is \(bytes) bytes, more than the memory of this machine or container: expected at most "
                 + "\(memory)"
+        case .accessLog(let path, let problem):
+            "log.access: \(path) cannot be written (\(problem)); give stdout, stderr, or the path of a file in a folder "
+                + "that exists"
         case .vocabulary(let tokenizer, let model, let path):
             "\(path)/tokenizer.json has \(tokenizer) tokens and the model's vocabulary \(model): expected no more "
                 + "tokens than the model knows"

@@ -1,4 +1,5 @@
 import API
+import Access
 import Core
 import HTTP1
 import Net
@@ -48,6 +49,44 @@ extension CompressionPolicy {
         self.init()
         minimumSize = settings.minimumSize
         level = settings.level
+    }
+}
+
+extension AccessControl {
+    init(_ configuration: ServerConfiguration, log: AccessLog?) {
+        self.init()
+        let settings = configuration.keys
+        if settings.areNeeded { keys = KeyStore(lines: settings.list, file: settings.file) }
+        guardsMetrics = settings.guardMetrics
+        let proxies = configuration.server.trustedProxies
+        self.proxies = TrustedProxies(
+            proxies.compactMap { AddressRange($0) },
+            trustsUnixSockets: proxies.contains("unix")
+        )
+        cors = CORSPolicy(configuration.cors)
+        self.log = log
+        logsPrompts = configuration.log.prompts
+    }
+}
+
+extension CORSPolicy {
+    /// Nil: no other origin may.
+    init?(_ settings: ServerConfiguration.CORS) {
+        guard !settings.origins.isEmpty else { return nil }
+        self.init(
+            origins: settings.origins == ["*"] ? .any : .these(Set(settings.origins)),
+            maxAge: settings.maxAge
+        )
+    }
+}
+
+extension AccessLog.Target {
+    init(_ setting: String) {
+        switch setting {
+        case "stdout": self = .standardOutput
+        case "stderr": self = .standardError
+        default: self = .file(setting)
+        }
     }
 }
 

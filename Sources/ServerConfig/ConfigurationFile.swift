@@ -82,7 +82,7 @@ extension RawValue {
     init(_ node: Node) {
         switch node {
         case .mapping: self = .mapping
-        case .sequence: self = .list
+        case .sequence(let sequence): self = .list(sequence.map { RawValue($0) })
         case .scalar(let scalar) where scalar.style == .plain:
             // YAML 1.1, "Null Language-Independent Type".
             self = ["", "~", "null", "Null", "NULL"].contains(scalar.string) ? .null : .plain(scalar.string)

@@ -151,6 +151,14 @@ public struct EffectiveConfiguration: Sendable, Hashable {
                 + "\(origin(of: "model.max_chains"))) does not load."
             problems.append(ConfigurationProblem(origin: origin(of: "model.default_chains"), message: message))
         }
+        if values.log.prompts, values.log.access == nil {
+            let message = "log.prompts is of no use without log.access; set that, or leave both out."
+            problems.append(ConfigurationProblem(origin: origin(of: "log.prompts"), message: message))
+        }
+        if values.cors.origins.contains("*"), values.cors.origins.count > 1 {
+            let message = "cors.origins has * among others; give * alone for all origins, or leave it out."
+            problems.append(ConfigurationProblem(origin: origin(of: "cors.origins"), message: message))
+        }
         let (running, tokens) = (values.scheduler.maxRunning, values.scheduler.stepTokens)
         if tokens < running {
             let message =

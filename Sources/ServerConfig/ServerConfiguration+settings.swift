@@ -1,8 +1,26 @@
+import Access
+
 /// The table of keys, in the order of the file.
 extension ServerConfiguration {
     private static let anyTime = Duration.milliseconds(1)...Duration.seconds(24 * 3600)
     private static let zeroOrMore = Duration.zero...Duration.seconds(24 * 3600)
     private static let count = 1...1_000_000
+
+    private static let trustedProxies = ValueForm.list(
+        "addresses such as 10.0.0.1, ranges such as 10.0.0.0/8, or unix"
+    ) { $0 == "unix" || AddressRange($0) != nil }
+
+    private static let keyLines = ValueForm.list("keys as catena make-key prints them, \"sha256:... name=alice\"") {
+        (try? AccessKey(line: $0)) != nil
+    }
+
+    /// RFC 6454, section 6.2: a scheme, a host and perhaps a port, as browsers send it.
+    private static let origins = ValueForm.list("origins such as https://example.com, or *") { text in
+        guard text != "*" else { return true }
+        let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 && !parts[0].isEmpty && !parts[1].isEmpty && text == text.lowercased()
+            && text.utf8.allSatisfy { (0x21...0x7E).contains($0) } && !parts[1].contains { "/?#@*,".contains($0) }
+    }
 
     static let settings: [Setting] = [
         Setting("server.host", \.server.host, .text("a numeric address or localhost")),
@@ -12,6 +30,14 @@ extension ServerConfiguration {
         Setting("server.tls.port", \.server.tls.port, .optional(.integer(0...65535), none: "null")),
         Setting("server.tls.certificate", \.server.tls.certificate, .optional(.text("a path"), none: "null")),
         Setting("server.tls.key", \.server.tls.key, .optional(.text("a path"), none: "null")),
+        Setting("server.trusted_proxies", \.server.trustedProxies, trustedProxies),
+
+        Setting("keys.list", \.keys.list, keyLines),
+        Setting("keys.file", \.keys.file, .optional(.text("a path"), none: "null")),
+        Setting("keys.guard_metrics", \.keys.guardMetrics, .bool),
+
+        Setting("cors.origins", \.cors.origins, origins),
+        Setting("cors.max_age", \.cors.maxAge, .duration(zeroOrMore)),
 
         Setting("http.limits.target", \.http.limits.target, .bytes(atLeast: 64)),
         Setting("http.limits.header_line", \.http.limits.headerLine, .bytes(atLeast: 256)),
@@ -87,5 +113,8 @@ extension ServerConfiguration {
         Setting("shutdown.deadline", \.shutdown.deadline, .duration(zeroOrMore)),
 
         Setting("log.level", \.log.level, .word),
+        Setting("log.access", \.log.access, .optional(.text("stdout, stderr or the path of a file"), none: "null")),
+        Setting("log.access_buffer", \.log.accessBuffer, .bytes(atLeast: 4 << 10)),
+        Setting("log.prompts", \.log.prompts, .bool),
     ]
 }

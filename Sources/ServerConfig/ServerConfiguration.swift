@@ -8,6 +8,8 @@ import Core
 /// `30m`, `2h`.
 public struct ServerConfiguration: Sendable, Hashable {
     public var server = Server()
+    public var keys = Keys()
+    public var cors = CORS()
     public var http = HTTP()
     public var model = Model()
     public var compute = Compute()
@@ -33,6 +35,9 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// The path of a Unix socket to listen on as well.
         public var unixSocket: String?
         public var tls = TLS()
+        /// Proxies whose `X-Forwarded-For` says who a client is: addresses, ranges (`10.0.0.0/8`), or `unix` for those of
+        /// the Unix socket.
+        public var trustedProxies: [String] = []
 
         /// HTTPS, on a port of its own beside the plain one.
         public struct TLS: Sendable, Hashable {
@@ -43,6 +48,27 @@ public struct ServerConfiguration: Sendable, Hashable {
             /// The path of a PEM file: the certificate's private key, not encrypted.
             public var key: String?
         }
+    }
+
+    /// Who may use the server. Without keys here and in a file: everybody.
+    public struct Keys: Sendable, Hashable {
+        /// Keys, each as a line of the file.
+        public var list: [String] = []
+        /// The path of a file with one key a line, read again at SIGHUP. Nil: none.
+        public var file: String?
+        /// Whether `/metrics` needs a key too.
+        public var guardMetrics = true
+
+        /// Whether a key is needed.
+        public var areNeeded: Bool { !list.isEmpty || file != nil }
+    }
+
+    /// Pages of other origins in browsers.
+    public struct CORS: Sendable, Hashable {
+        /// Origins whose pages may use the API; `*` for all.
+        public var origins: [String] = []
+        /// How long browsers may remember what they were told.
+        public var maxAge = Duration.seconds(600)
     }
 
     /// What a connection may take of memory and time.
@@ -263,7 +289,7 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var deadline = Duration.seconds(30)
     }
 
-    /// What is written to standard error.
+    /// What is written down: messages to standard error, and the access log.
     public struct Log: Sendable, Hashable {
         public enum Level: String, Sendable, Hashable, CaseIterable {
             case trace, debug, info, notice, warning, error, critical
@@ -271,6 +297,12 @@ public struct ServerConfiguration: Sendable, Hashable {
 
         /// Messages below this level are not written.
         public var level = Level.info
+        /// Where a line of JSON is written for every request: `stdout`, `stderr`, or the path of a file. Nil: nowhere.
+        public var access: String?
+        /// Bytes of lines that wait to be written; lines beyond them are left out.
+        public var accessBuffer = 1 << 20
+        /// Whether the access log has the prompts.
+        public var prompts = false
     }
 }
 

@@ -47,7 +47,7 @@ enum RawValue: Sendable, Hashable {
     /// From the environment or the command line, where there are no quotes: whatever the key needs.
     case text(String)
     case null
-    case list
+    case list([RawValue])
     case mapping
 
     /// What was found, for an error message.

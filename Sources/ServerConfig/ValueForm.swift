@@ -157,6 +157,43 @@ extension ValueForm where Value: RawRepresentable & CaseIterable, Value.RawValue
     }
 }
 
+extension ValueForm where Value == [String] {
+    /// A list, `[a, b]`. One value stands for a list of itself; in the environment and on the command line a comma is
+    /// between two.
+    ///
+    /// - Parameters:
+    ///   - what: the elements, in the plural and with an example.
+    ///   - isElement: whether a text can be one.
+    static func list(_ what: String, where isElement: @escaping @Sendable (String) -> Bool) -> Self {
+        Self(
+            expected: "a list of \(what)",
+            read: { raw in
+                let texts: [String?] =
+                    switch raw {
+                    case .null: []
+                    case .list(let values): values.map(\.scalar)
+                    case .text(let text): text.split(separator: ",").map(String.init)
+                    case .plain, .quoted: [raw.scalar]
+                    case .mapping: [nil]
+                    }
+                let elements = texts.compactMap { $0 }.filter(isElement)
+                return elements.count == texts.count ? elements : nil
+            },
+            show: { "[" + $0.map { YAMLText.quoted($0) }.joined(separator: ", ") + "]" }
+        )
+    }
+}
+
+extension RawValue {
+    /// The text of a scalar.
+    fileprivate var scalar: String? {
+        switch self {
+        case .plain(let text), .quoted(let text), .text(let text): text
+        case .null, .list, .mapping: nil
+        }
+    }
+}
+
 extension ValueForm {
     /// A value or the word `none` (null in YAML) for its absence.
     static func optional<Wrapped>(_ form: ValueForm<Wrapped>, none: String) -> Self where Value == Wrapped? {

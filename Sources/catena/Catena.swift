@@ -27,7 +27,7 @@ struct Catena: ParsableCommand {
         version: catenaVersion,
         subcommands: [
             Serve.self, Generate.self, Evaluate.self, Bench.self, LoadTest.self, Simulate.self, Quantize.self,
-            Random.self, Inspect.self, CheckConfig.self,
+            Random.self, Inspect.self, CheckConfig.self, MakeKey.self,
         ]
     )
 }

@@ -14,7 +14,8 @@ struct Serve: ParsableCommand {
         discussion: """
             Answers the OpenAI-compatible API on POST /v1/completions and GET /v1/models, and probes on GET /health \
             and /readyz. SIGTERM or SIGINT drains: running answers are finished, then the process ends with status 0; \
-            a second signal ends it at once. SIGHUP reads the TLS certificate again.
+            a second signal ends it at once. SIGHUP reads the TLS certificate \
+            and the keys again, and reopens the access log.
 
               catena serve --model Models/catena-fable-16m --port 8080
               catena serve --config config.yaml --set scheduler.max_running=8
@@ -42,10 +43,10 @@ struct Serve: ParsableCommand {
     ///
     /// Not on the main actor: its closures run on Dispatch queues.
     private nonisolated static func serve(_ configuration: ServerConfiguration, log: Logger) throws {
-        let server = CatenaServer(configuration: configuration, log: log)
+        let server = try CatenaServer(configuration: configuration, log: log)
         let queue = DispatchQueue(label: "catena.signals")
         let reload = ReloadSignal(queue: queue) {
-            log.info("SIGHUP: reading the certificate again")
+            log.info("SIGHUP: reading keys and certificate again")
             server.reload()
         }
         let signals = ShutdownSignals(queue: queue) { name in

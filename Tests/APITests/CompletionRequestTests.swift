@@ -102,7 +102,8 @@ import Testing
             $0.minTokens = 16
         },
         Good(#""logit_bias":{"0":-100,"274":100.0,"5":0.5}"#) { $0.logitBias = [0: -100, 274: 100, 5: 0.5] },
-        Good(#""priority":0,"cache_salt":null,"latency_budget_ms":null,"slo":null,"best_effort":null"#) { _ in },
+        Good(#""priority":null,"cache_salt":null,"latency_budget_ms":null,"slo":null,"best_effort":null"#) { _ in },
+        Good(#""priority":0"#) { $0.priority = 0 },
         Good(#""priority":-100,"cache_salt":"tenant é""#) {
             $0.priority = -100
             $0.cacheSalt = "tenant é"

@@ -11,10 +11,25 @@ import Testing
         bench.runUntilIdle()
         #expect(log.tokens.map(\.id) == PrefixHashModel.answer(to: prompt(length), count: 20, chains: 3))
         #expect(log.tokens.allSatisfy { $0.chains == 3 })
-        #expect(log.admission == Admission(cachedTokens: 0, chains: 3, reason: .requested))
+        let admission = log.admission
+        #expect(admission?.cachedTokens == 0 && admission?.chains == 3 && admission?.reason == .requested)
         #expect(log.finish == .length)
         #expect(bench.pool.usedBlocks == 0)
         #expect(bench.model.largestBatch <= 24)
+    }
+
+    /// The admission is told with the first token; the time in the queue ends with the place.
+    @Test func timeInTheQueueIsUntilThePlace() {
+        var bench = Bench(running: 1)
+        let (_, first) = bench.submit(prompt(3), max: 3)
+        let (_, second) = bench.submit(prompt(60), max: 1)
+        while !bench.loop.isIdle {
+            bench.step()
+            bench.now += .seconds(1)
+        }
+        #expect(first.admission?.queueTime == .zero)
+        // Three steps for the first one's tokens; two more that compute its own prompt do not count.
+        #expect(second.admission?.queueTime == .seconds(3))
     }
 
     @Test func eventsComeInOrder() {

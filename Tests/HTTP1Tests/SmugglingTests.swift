@@ -136,6 +136,70 @@ import Testing
             400
         ),
         Row(
+            "9112 6.3",
+            "TE with a malformed CL",
+            post("Content-Length: x\r\nTransfer-Encoding: chunked"),
+            .contentLengthWithTransferEncoding,
+            400
+        ),
+        Row(
+            "9112 6.3",
+            "TE with two CLs",
+            post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\nContent-Length: 5"),
+            .repeatedContentLength,
+            400
+        ),
+        Row(
+            "9112 6.3",
+            "CL.TE, other case",
+            post("CONTENT-LENGTH: 5\r\ntransfer-encoding: CHUNKED"),
+            .contentLengthWithTransferEncoding,
+            400
+        ),
+        Row(
+            "9112 6.1",
+            "chunked, then nothing said",
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding:"),
+            .chunkedNotFinal,
+            400
+        ),
+        Row(
+            "9112 6.1",
+            "nothing said, then chunked",
+            post("Transfer-Encoding:\r\nTransfer-Encoding: chunked"),
+            .unknownTransferCoding,
+            501
+        ),
+        Row("9112 7", "chunked with semicolon", post("Transfer-Encoding: chunked;"), .chunkedNotFinal, 400),
+        Row("9112 7", "two codings without comma", post("Transfer-Encoding: chunked gzip"), .chunkedNotFinal, 400),
+        Row("9112 6.1", "TE of the codings wanted", post("Transfer-Encoding: trailers"), .chunkedNotFinal, 400),
+        Row(
+            "9112 6.3",
+            "chunked before no-break space",
+            post("Transfer-Encoding: chunked\u{A0}"),
+            .chunkedNotFinal,
+            400
+        ),
+        Row("9110 5.5", "chunked before NUL", post("Transfer-Encoding: chunked\u{0}"), .controlByte(0), 400),
+        Row("9110 5.5", "length after FF", post("Content-Length: \u{0C}5"), .controlByte(0x0C), 400),
+        Row("9110 8.6", "length before VT", post("Content-Length: 5\u{0B}"), .controlByte(0x0B), 400),
+        Row(
+            "9110 8.6",
+            "no-break space before the length",
+            post("Content-Length: \u{A0}5"),
+            .malformedContentLength,
+            400
+        ),
+        Row("9110 8.6", "length and comma", post("Content-Length: 5,"), .malformedContentLength, 400),
+        Row("9110 8.6", "comma and length", post("Content-Length: ,5"), .malformedContentLength, 400),
+        Row(
+            "9112 6.1",
+            "TE on 1.0 that keeps alive",
+            "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            .transferEncodingOnHTTP10,
+            400
+        ),
+        Row(
             "9110 10.1.1",
             "unknown expectation",
             post("Expect: 200-ok\r\nContent-Length: 1"),
@@ -152,6 +216,41 @@ import Testing
         Row("9112 2.2", "CR in a value", get("Host: a\r\nX: a\rGET /smuggled"), .bareCarriageReturn, 400),
         Row("9112 2.2", "CR ends a line", "GET / HTTP/1.1\rHost: a\r\n\r\n", .bareCarriageReturn, 400),
         Row("9112 2.2", "CR CR LF", get("Host: a\r"), .bareCarriageReturn, 400),
+        Row("9112 2.2", "CR in a name", get("Host: a\r\nX\rY: b"), .bareCarriageReturn, 400),
+        Row("9112 2.2", "LF in a name", get("Host: a\r\nX\nY: b"), .bareLineFeed, 400),
+        Row("9112 2.2", "LF CR", "GET / HTTP/1.1\n\rHost: a\n\r\n\r", .bareLineFeed, 400),
+        Row(
+            "9112 2.2",
+            "CR alone as last line",
+            "GET / HTTP/1.1\r\nHost: a\r\n\rGET /smuggled",
+            .bareCarriageReturn,
+            400
+        ),
+        Row("9112 2.2", "LF first", "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .bareLineFeed, 400),
+        Row("9112 2.2", "CR first", "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", .bareCarriageReturn, 400),
+        Row("9112 2.2", "tab before the first header", get("\tHost: a"), .obsoleteFolding, 400),
+        Row("9112 2.2", "white space alone before the headers", get(" \r\nHost: a"), .obsoleteFolding, 400),
+        Row("9112 5.2", "folded length", post("Content-Length:\r\n 5"), .obsoleteFolding, 400),
+        Row("9112 5.2", "folded Host", get("Host:\r\n a"), .obsoleteFolding, 400),
+        Row("9112 5.2", "folded by nothing", get("Host: a\r\nX: a\r\n \r\nY: b"), .obsoleteFolding, 400),
+        Row("9110 5.5", "ESC in a value", get("Host: a\r\nX: a\u{1B}[2J"), .controlByte(0x1B), 400),
+        Row("9112 5.1", "space before Host's colon", get("Host : a"), .whitespaceBeforeColon, 400),
+        Row("9112 5.1", "only white space before a colon", get("Host: a\r\nX: y\r\n : 5"), .obsoleteFolding, 400),
+        Row(
+            "9110 5.6.2",
+            "no-break space ends a name",
+            post("Content-Length\u{A0}: 5"),
+            .invalidFieldNameByte(0xA0),
+            400
+        ),
+        Row("9110 5.6.2", "VT before the colon", post("Transfer-Encoding\u{0B}: chunked"), .controlByte(0x0B), 400),
+        Row(
+            "9110 5.6.2",
+            "a request as a name",
+            get("Host: a\r\nGET /smuggled HTTP/1.1: x"),
+            .invalidFieldNameByte(0x20),
+            400
+        ),
         Row("9112 2.2", "two empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .emptyLines, 400),
         Row("9110 5.5", "NUL in a value", get("Host: a\r\nX: a\u{0}b"), .controlByte(0), 400),
         Row("9110 5.5", "NUL in a name", get("Host: a\r\nX\u{0}Y: b"), .controlByte(0), 400),
@@ -174,6 +273,16 @@ import Testing
             Row("9112 3.2", "two Hosts", get("Host: a\r\nHost: b"), .repeatedHost, 400),
             Row("9112 3.2", "the same Host twice", get("Host: a\r\nHost: a"), .repeatedHost, 400),
             Row("9112 3.2", "two Hosts on 1.0", "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", .repeatedHost, 400),
+            Row("9112 3.2", "two Hosts, other case", get("Host: a\r\nhOST: b"), .repeatedHost, 400),
+            Row("9112 3.2", "an empty Host and another", get("Host:\r\nHost: b"), .repeatedHost, 400),
+            Row("9112 3.2", "two Hosts far apart", get("Host: a\r\nX: y\r\nZ: w\r\nHost: a"), .repeatedHost, 400),
+            Row(
+                "9112 3.2.2",
+                "absolute form with a bad Host",
+                "GET http://a/ HTTP/1.1\r\nHost: b/\r\n\r\n",
+                .invalidHost,
+                400
+            ),
             Row("9112 3.2", "absolute form without Host", "GET http://a/ HTTP/1.1\r\n\r\n", .missingHost, 400),
         ]
         + [
@@ -199,6 +308,17 @@ import Testing
         Row("9112 3", "two targets", "GET / /smuggled HTTP/1.1\r\n\r\n", .invalidTarget, 400),
         Row("9112 3", "tab for space", "GET\t/ HTTP/1.1\r\n\r\n", .malformedRequestLine, 400),
         Row("9110 5.6.2", "bracket in the method", "GE{ / HTTP/1.1\r\n\r\n", .invalidMethodByte(0x7B), 400),
+        Row("9112 3", "VT for space", "GET\u{0B}/ HTTP/1.1\r\n\r\n", .controlByte(0x0B), 400),
+        Row("9112 3", "FF for space", "GET /\u{0C}HTTP/1.1\r\n\r\n", .controlByte(0x0C), 400),
+        Row("9112 3", "CR for space", "GET /\rHTTP/1.1\r\n\r\n", .bareCarriageReturn, 400),
+        Row("9112 3", "tab after the target", "GET /\tHTTP/1.1\r\n\r\n", .malformedRequestLine, 400),
+        Row("9112 3", "NUL in the target", "GET /a\u{0}b HTTP/1.1\r\n\r\n", .controlByte(0), 400),
+        Row("9112 3.1", "colon in the method", "GET: / HTTP/1.1\r\n\r\n", .invalidMethodByte(0x3A), 400),
+        Row("9112 3.1", "byte above 127 in the method", "G\u{C9}T / HTTP/1.1\r\n\r\n", .invalidMethodByte(0xC9), 400),
+        Row("9112 3", "a header first", "Host: a\r\n\r\n", .malformedRequestLine, 400),
+        Row("9112 2.3", "space in the version", "GET / HTTP/1. 1\r\n\r\n", .malformedVersion, 400),
+        Row("9112 2.3", "more behind the version", "GET / HTTP/1.1x\r\n\r\n", .malformedVersion, 400),
+        Row("9112 2.3", "sign in the version", "GET / HTTP/+1.1\r\n\r\n", .malformedVersion, 400),
         Row("9112 2.3", "lower case", "GET / http/1.1\r\n\r\n", .malformedVersion, 400),
         Row("9112 2.3", "two digits", "GET / HTTP/1.10\r\n\r\n", .malformedVersion, 400),
         Row("9112 2.3", "leading zero", "GET / HTTP/01.1\r\n\r\n", .malformedVersion, 400),
@@ -238,6 +358,14 @@ import Testing
         Row("9112 7.1", "extension without size", chunked(";a=b\r\n"), .malformedChunkSize, 400),
         Row("9112 7.1", "17 digits", chunked("00000000000000005\r\nhello\r\n"), .malformedChunkSize, 400),
         Row("9112 7.1", "2^64", chunked("10000000000000000\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1", "tab after the size", chunked("5\t\r\nhello\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1", "underscore", chunked("1_0\r\nhello\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1", "h behind the size", chunked("5h\r\nhello\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1", "digit above 127", chunked("\u{B2}\r\nhello\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1", "NUL behind the size", chunked("5\u{0}\r\nhello\r\n"), .controlByte(0), 400),
+        Row("9112 7.1", "size on the next line", chunked("\r\n5\r\nhello\r\n"), .malformedChunkSize, 400),
+        Row("9112 7.1.1", "line end in quotes", chunked("5;a=\"\r\nhello\"\r\n0\r\n\r\n"), .chunkNotTerminated, 400),
+        Row("9112 7.1", "data too short", chunked("7\r\nhello\r\n0\r\n\r\n"), .chunkNotTerminated, 400),
         Row("9112 7.1", "2^64 - 1", chunked("ffffffffffffffff\r\n"), .bodyTooLarge(limit: limit), 413),
         Row("9112 7.1", "2^63", chunked("8000000000000000\r\n"), .bodyTooLarge(limit: limit), 413),
         Row("9112 2.2", "LF after the size", chunked("5\nhello\r\n"), .bareLineFeed, 400),
@@ -251,6 +379,9 @@ import Testing
         Row("9112 7.1", "nothing after the data", chunked("5\r\nhello0\r\n\r\n"), .chunkNotTerminated, 400),
         Row("9112 7.1.2", "folded trailer", chunked("0\r\nX: a\r\n b\r\n\r\n"), .obsoleteFolding, 400),
         Row("9112 7.1.2", "LF ends the trailers", chunked("0\r\nX: a\n\n"), .bareLineFeed, 400),
+        Row("9112 7.1.2", "NUL in a trailer", chunked("0\r\nX: a\u{0}\r\n\r\n"), .controlByte(0), 400),
+        Row("9112 7.1.2", "CR in a trailer", chunked("0\r\nX: a\rY: b\r\n\r\n"), .bareCarriageReturn, 400),
+        Row("9112 7.1.2", "folded first trailer", chunked("0\r\n X: a\r\n\r\n"), .obsoleteFolding, 400),
         Row("9112 7.1.2", "space before a trailer's colon", chunked("0\r\nX : a\r\n\r\n"), .whitespaceBeforeColon, 400),
         Row(
             "9112 7.1.2",

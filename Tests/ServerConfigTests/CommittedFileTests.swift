@@ -53,7 +53,8 @@ import Testing
         let samples = [
             "7", "77", "32", "70000", "1h", "1GiB", "2GiB", "3.5", "true", "false", "native", "f32", "debug", "cancel",
             "name",
-            "1", "1-2", "map", "chatml",
+            "1", "1-2", "map", "chatml", "10.0.0.0/8", "https://example.com",
+            "sha256:" + String(repeating: "0", count: 64) + " name=a",
         ]
         for setting in ServerConfiguration.settings {
             let before = ServerConfiguration()

@@ -68,6 +68,14 @@ import Testing
                     port: null  # default
                     certificate: null  # default
                     key: null  # default
+                  trusted_proxies: []  # default
+                keys:
+                  list: []  # default
+                  file: null  # default
+                  guard_metrics: true  # default
+                cors:
+                  origins: []  # default
+                  max_age: 10m  # default
                 http:
                   limits:
                     target: 8KiB  # default
@@ -83,6 +91,7 @@ import Testing
         "",
         "server: {host: \"1\", unix_socket: \"a: # b\"}\nkv_cache: {size: 33.5%}\nsessions: {ttl: 90m}\n",
         "model: {default_chains: 2-3, max_chains: 4, name: \"null\"}\nhttp: {timeouts: {linger: 0}}\n",
+        "server: {trusted_proxies: [10.0.0.0/8, unix]}\ncors: {origins: [\"*\"]}\nlog: {access: \"7\"}\n",
         "kv_cache: {size: 1234567}\nscheduler: {max_queued: 0}\ncompute: {threads: 3}\n",
     ])
     func descriptionsComeBack(yaml: String) throws {

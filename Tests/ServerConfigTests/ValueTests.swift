@@ -8,6 +8,8 @@ import Testing
         try EffectiveConfiguration(yaml: yaml, name: "c.yaml").values
     }
 
+    private static let keyLine = "sha256:" + String(repeating: "0", count: 64) + " name=a"
+
     struct Good: Sendable, CustomTestStringConvertible {
         var yaml: String
         var change: @Sendable (inout ServerConfiguration) -> Void
@@ -52,6 +54,23 @@ import Testing
             $0.http.timeouts.write = .seconds(2)
         },
         Good("sessions: {ttl: 2h}\nshutdown: {grace: 0}\n") { $0.sessions.ttl = .seconds(7200) },
+        Good("server: {trusted_proxies: [10.0.0.0/8, \"::1\", unix]}") {
+            $0.server.trustedProxies = ["10.0.0.0/8", "::1", "unix"]
+        },
+        Good("server: {trusted_proxies: 127.0.0.1}") { $0.server.trustedProxies = ["127.0.0.1"] },
+        Good("server: {trusted_proxies: ~}\ncors: {origins: []}") { _ in },
+        Good("cors:\n  origins:\n    - https://a.example\n    - http://localhost:3000\n") {
+            $0.cors.origins = ["https://a.example", "http://localhost:3000"]
+        },
+        Good("cors: {origins: \"*\", max_age: 0}") {
+            $0.cors.origins = ["*"]
+            $0.cors.maxAge = .zero
+        },
+        Good("keys: {list: [\"\(keyLine)\"]}") { $0.keys.list = [keyLine] },
+        Good("log: {access: stdout, prompts: true}") {
+            $0.log.access = "stdout"
+            $0.log.prompts = true
+        },
         Good("log: {level: trace}") { $0.log.level = .trace },
     ])
     func accepts(good: Good) throws {
@@ -64,6 +83,27 @@ import Testing
         ("server: {port: 99999}", "1:16: server.port must be an integer from 0 to 65535; got 99999."),
         ("server: {port: \"80\"}", "1:16: server.port must be an integer from 0 to 65535; got the text \"80\"."),
         ("server: {port: 80.5}", "1:16: server.port must be an integer from 0 to 65535; got 80.5."),
+        (
+            "server: {trusted_proxies: [10.0.0.1/8]}",
+            "1:27: server.trusted_proxies must be a list of addresses such as 10.0.0.1, ranges such as 10.0.0.0/8, or unix; "
+                + "got a list."
+        ),
+        (
+            "cors: {origins: [https://a.example/]}",
+            "1:17: cors.origins must be a list of origins such as https://example.com, "
+                + "or *; got a list."
+        ),
+        (
+            "cors: {origins: [[a]]}",
+            "1:17: cors.origins must be a list of origins such as https://example.com, or *; got a "
+                + "list."
+        ),
+        (
+            "cors: {origins: [https://a.example, \"*\"]}",
+            "1:17: cors.origins has * among others; give * alone for all origins, "
+                + "or leave it out."
+        ),
+        ("log: {prompts: true}", "1:16: log.prompts is of no use without log.access; set that, or leave both out."),
         ("server: {port: [80]}", "1:16: server.port must be an integer from 0 to 65535; got a list."),
         ("server: {port: {a: 1}}", "1:16: server.port must be an integer from 0 to 65535; got a section."),
         ("server:\n  port:\n", "2:8: server.port must be an integer from 0 to 65535; got null."),

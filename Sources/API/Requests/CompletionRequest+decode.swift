@@ -59,7 +59,7 @@ extension CompletionRequest {
         try request.decodeStops(fields, model, options)
         let budget = BudgetRequest(headers: headers.budget, body: fields)
         request.budget = try budget.resolve(default: options.defaultBudget)
-        request.priority = try fields.integer("priority", in: -100...100) ?? 0
+        request.priority = try fields.integer("priority", in: -100...100)
         request.cacheSalt = try cacheSalt(fields)
         request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
         if request.sessionID != nil && request.choiceCount > 1 {

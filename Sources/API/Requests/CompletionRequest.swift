@@ -59,8 +59,8 @@ public struct CompletionRequest: Sendable, Hashable {
     public var chains: ChainSelection
     public var sessionID: String?
     public var budget = LatencyBudget.none
-    /// Higher ones get their place first.
-    public var priority = 0
+    /// Higher ones get their place first. Nil: 0, or the key's.
+    public var priority: Int?
     /// Prefixes are shared only with requests of the same salt; nil is a salt of its own.
     public var cacheSalt: String?
 

@@ -38,12 +38,14 @@ final class ActiveCompletions: Sendable {
         }
     }
 
-    /// The completion with this id, or the only one that was sent with this `X-Request-Id`.
+    /// The caller's completion with this id, or the only one that was sent with this `X-Request-Id`. Others' are not there.
     ///
     /// Ids come first: a client that sends another's completion id as its own `X-Request-Id` gains nothing.
     /// - Throws: 404; 409 when several have the `X-Request-Id`.
-    func find(_ name: String) throws(APIError) -> RunningCompletion {
-        let found = state.withLock { state in state.byID[name].map { [$0] } ?? state.byRequestID[name] ?? [] }
+    func find(_ name: String, of caller: Caller) throws(APIError) -> RunningCompletion {
+        let found = state.withLock { state in
+            (state.byID[name].map { [$0] } ?? state.byRequestID[name] ?? []).filter { $0.owner == caller.owner }
+        }
         guard let first = found.first else { throw .unknownRequest(name) }
         guard found.count == 1 else { throw .ambiguousRequest(name, count: found.count) }
         return first

@@ -12,7 +12,7 @@ struct ChoiceTimes: Sendable {
     private var budgetStart: ContinuousClock.Instant
     /// Whether the budget was set before the first token, so that its limit for that can be judged.
     private var judgesFirstToken = true
-    private var firstToken: ContinuousClock.Instant?
+    private(set) var firstToken: ContinuousClock.Instant?
     private var lastToken: ContinuousClock.Instant?
     private var tokens = 0
     private var chains: Int?

@@ -35,6 +35,22 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
         return (self == .server ? all : methods).map(\.name)
     }
 
+    /// Whether it answers without a key where keys are needed: probes, and what tells nothing of anybody.
+    var isOpen: Bool {
+        switch self {
+        case .health, .readiness, .server: true
+        default: false
+        }
+    }
+
+    /// Whether it counts among a key's requests per minute: what makes the server work.
+    var isLimited: Bool {
+        switch self {
+        case .completions, .chat, .tokenize, .detokenize: true
+        default: false
+        }
+    }
+
     /// What stands before the parameter; nil for a path without one.
     var prefix: Substring? {
         rawValue.firstIndex(of: "{").map { rawValue[..<$0] }

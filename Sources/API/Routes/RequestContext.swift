@@ -6,14 +6,32 @@ import HTTP1
 struct RequestContext: Sendable {
     /// `X-Request-Id`: the client's own when it is 1 to 128 visible ASCII characters, else a new one.
     let requestID: String
+    let caller: Caller
+    /// Of the access log; nil where there is none.
+    let record: RequestRecord?
     /// In nanoseconds of CLOCK_MONOTONIC.
     private let arrival: UInt64
 
-    /// - Parameter arrival: when the request arrived, in nanoseconds of CLOCK_MONOTONIC.
-    init(_ head: RequestHead, arrival: UInt64 = Self.now) {
+    /// - Parameters:
+    ///   - arrival: when the request arrived, in nanoseconds of CLOCK_MONOTONIC.
+    ///   - entry: of the access log, as far as it is known.
+    init(
+        _ head: RequestHead,
+        arrival: UInt64 = Self.now,
+        caller: Caller,
+        entry: AccessEntry? = nil,
+        access: AccessControl = AccessControl()
+    ) {
         self.arrival = arrival
+        self.caller = caller
         let own = head.headers["x-request-id"].flatMap { ClientName.isValid($0) ? $0 : nil }
         requestID = own ?? "req-" + RandomName.make()
+        guard let log = access.log, var entry else {
+            record = nil
+            return
+        }
+        entry.requestID = requestID
+        record = RequestRecord(entry, arrival: arrival, to: log, takesPrompts: access.logsPrompts)
     }
 
     /// The arrival on the clock of budgets. That one counts the time of a sleeping machine too (CLOCK_BOOTTIME on Linux),
@@ -24,7 +42,7 @@ struct RequestContext: Sendable {
     }
 
     /// Nanoseconds of CLOCK_MONOTONIC, which is what Dispatch counts in on Linux.
-    private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+    static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
     /// Headers of any answer.
     func headers(contentType: String = "application/json") -> HTTPHeaders {
@@ -67,6 +85,9 @@ struct RequestContext: Sendable {
 
     func response(_ error: APIError, headers: HTTPHeaders) -> Response {
         var headers = headers
+        record?.note { $0.code = error.code }
+        // RFC 9110, 15.5.2; the scheme is RFC 6750's.
+        if error.status == 401 { headers.append("WWW-Authenticate", "Bearer") }
         if let delay = error.retryDelay {
             headers.append("Retry-After", String(delay.seconds))
             headers.append("retry-after-ms", String(delay.milliseconds))

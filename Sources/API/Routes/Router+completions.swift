@@ -13,7 +13,11 @@ extension Router {
         let backend = try state.accepting()
         let decode = endpoint == .chat ? CompletionRequest.decodeChat : CompletionRequest.decode
         let headers = CompletionHeaders(request.head.headers)
-        let completion = try decode(request.body, headers, backend.model, options)
+        let caller = context.caller
+        var options = options
+        options.defaultChains = caller.defaultChains(options.defaultChains, available: backend.model.chains)
+        var completion = try decode(request.body, headers, backend.model, options)
+        completion.chains = try allowed(completion.chains, caller, backend.model)
         let id = (completion.isChat ? "chatcmpl-" : "cmpl-") + RandomName.make()
         let writer = CompletionWriter(
             id: id,
@@ -24,15 +28,12 @@ extension Router {
             hasLogprobs: completion.logprobs != nil,
             chat: completion.isChat ? ChatForm(codec: backend.codec, topLogprobs: completion.logprobs ?? 0) : nil
         )
+        let submissions = try submissions(for: completion, context, backend)
         let running = RunningCompletion(
             context: context,
             request: completion,
-            submissions: try submissions(
-                for: completion,
-                arrival: context.arrived,
-                client: request.peer.network,
-                backend: backend
-            ),
+            submissions: submissions,
+            reservation: try reserve(Self.mostTokens(of: submissions), for: caller),
             writer: writer,
             backend: backend,
             responder: responder,
@@ -42,15 +43,26 @@ extension Router {
         running.start()
     }
 
+    /// What a completion may take of its key's tokens: those of its prompts, and the most that it may generate.
+    private static func mostTokens(of submissions: [RunningCompletion.Submission]) -> Int {
+        submissions.reduce(0) { total, submission in
+            let request = submission.request
+            return total + request.maxTokens + (request.leader == nil ? request.prompt.count : 0)
+        }
+    }
+
     /// One engine request for each choice, in the order of their index: `prompt * n + number`.
     private func submissions(
         for request: CompletionRequest,
-        arrival: ContinuousClock.Instant,
-        client: String,
-        backend: ServiceState.Backend
+        _ context: RequestContext,
+        _ backend: ServiceState.Backend
     ) throws(APIError) -> [RunningCompletion.Submission] {
         let encoder = PromptEncoder(codec: backend.codec, model: backend.model)
-        let session = request.sessionID.map { backend.service.sessionTokens($0, salt: request.cacheSalt) } ?? []
+        let caller = context.caller
+        let sessionID = request.sessionID.map(caller.stored(session:))
+        let salt = caller.stored(salt: request.cacheSalt)
+        let session = sessionID.map { backend.service.sessionTokens($0, salt: salt) } ?? []
+        let arrival = context.arrived
         let endTokens = request.ignoreEndTokens ? [] : endTokens(of: request, backend)
         var submissions: [RunningCompletion.Submission] = []
         for prompt in request.prompts {
@@ -77,12 +89,12 @@ extension Router {
                     endTokens: endTokens.union(request.stopTokens),
                     logprobs: request.logprobs,
                     promptLogprobs: request.echo && request.logprobs != nil,
-                    sessionID: request.sessionID,
+                    sessionID: sessionID,
                     arrival: arrival,
                     budget: request.budget,
-                    priority: request.priority,
-                    client: client,
-                    cacheSalt: request.cacheSalt,
+                    priority: caller.priority(asked: request.priority),
+                    client: caller.client,
+                    cacheSalt: salt,
                     leader: number == 0 ? nil : submissions[first].request.id
                 )
                 submissions.append(RunningCompletion.Submission(request: generation, echo: echo))

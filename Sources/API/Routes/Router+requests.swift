@@ -12,13 +12,14 @@ extension Router {
         _ responder: any Responder
     ) throws(APIError) {
         let backend = try state.running()
-        let change = try RequestChange.decode(
+        var change = try RequestChange.decode(
             body: request.body,
             headers: CompletionHeaders(request.head.headers),
             available: backend.model.chains,
             received: context.arrived
         )
-        let completion = try active.find(id)
+        let completion = try active.find(id, of: context.caller)
+        if let chains = change.chains { change.chains = try allowed(chains, context.caller, backend.model) }
         let choiceCount = completion.choiceCount
         let completionID = completion.id
         completion.change(change) { statuses in
@@ -32,8 +33,8 @@ extension Router {
     }
 
     /// Cancels a completion.
-    func cancelRequest(_ id: String) throws(APIError) -> [UInt8] {
-        let completion = try active.find(id)
+    func cancelRequest(_ id: String, of caller: Caller) throws(APIError) -> [UInt8] {
+        let completion = try active.find(id, of: caller)
         guard completion.cancel() else { throw .unknownRequest(id) }
         return Self.deletion(of: completion.id, object: "request")
     }

@@ -2,12 +2,12 @@ import Core
 import HTTP1
 import JSON
 
-/// `/v1/sessions`: what is kept between requests. All of it may read slower tiers, so it runs where blocking is allowed.
+/// `/v1/sessions`: what is kept between requests, of the caller's own. All of it may read slower tiers, so it runs where blocking is allowed.
 extension Router {
     /// `GET /v1/sessions`
-    func listSessions(_ query: String?) throws(APIError) -> [UInt8] {
+    func listSessions(_ query: String?, of caller: Caller) throws(APIError) -> [UInt8] {
         let page = try PageRequest(query: query)
-        let sessions = try state.running().service.sessions().sorted { $0.id < $1.id }
+        let sessions = try sessions(of: caller).sorted { $0.id < $1.id }
         let rest = sessions.drop { session in page.after.map { session.id <= $0 } ?? false }
         let part = rest.prefix(page.limit)
         var json = JSONWriter(reserving: 64 + part.count * 128)
@@ -27,8 +27,8 @@ extension Router {
     }
 
     /// `GET /v1/sessions/{id}`
-    func describeSession(_ id: String) throws(APIError) -> [UInt8] {
-        guard let session = try state.running().service.sessions().first(where: { $0.id == id }) else {
+    func describeSession(_ id: String, of caller: Caller) throws(APIError) -> [UInt8] {
+        guard let session = try sessions(of: caller).first(where: { $0.id == id }) else {
             throw .unknownSession(id)
         }
         var json = JSONWriter()
@@ -37,9 +37,22 @@ extension Router {
     }
 
     /// `DELETE /v1/sessions/{id}`
-    func deleteSession(_ id: String) throws(APIError) -> [UInt8] {
-        guard try state.running().service.deleteSession(id) else { throw .unknownSession(id) }
+    func deleteSession(_ id: String, of caller: Caller) throws(APIError) -> [UInt8] {
+        // What no client can have named is nobody's, and must not be taken for another's.
+        guard ClientName.isValid(id), try state.running().service.deleteSession(caller.stored(session: id)) else {
+            throw .unknownSession(id)
+        }
         return Self.deletion(of: id, object: "session")
+    }
+
+    /// The caller's sessions under the names that the caller gave them.
+    private func sessions(of caller: Caller) throws(APIError) -> [SessionSummary] {
+        try state.running().service.sessions().compactMap { session in
+            guard let name = caller.own(session: session.id) else { return nil }
+            var session = session
+            session.id = name
+            return session
+        }
     }
 }
 

@@ -16,16 +16,25 @@ import Metrics
 public final class Router: Sendable {
     let state: ServiceState
     let options: APIOptions
+    let access: AccessControl
     let metrics: ServerMetrics
     let active = ActiveCompletions()
     /// Where bodies are decoded and prompts tokenised: a megabyte of text takes tens of milliseconds, and the
     /// transport's queues serve other connections.
     let decoding = DispatchQueue(label: "catena.api.decoding", qos: .utility, attributes: .concurrent)
 
-    /// - Parameter metrics: what the API writes its own figures to, and what `/metrics` shows.
-    public init(state: ServiceState, options: APIOptions = APIOptions(), metrics: ServerMetrics = ServerMetrics()) {
+    /// - Parameters:
+    ///   - access: keys and their limits, CORS, and the access log.
+    ///   - metrics: what the API writes its own figures to, and what `/metrics` shows.
+    public init(
+        state: ServiceState,
+        options: APIOptions = APIOptions(),
+        access: AccessControl = AccessControl(),
+        metrics: ServerMetrics = ServerMetrics()
+    ) {
         self.state = state
         self.options = options
+        self.access = access
         self.metrics = metrics
     }
 
@@ -40,20 +49,18 @@ public final class Router: Sendable {
 }
 
 extension Router: RequestHandler {
-    /// What is refused whatever its body says: 404, 405, 415, and 503 while loading or draining.
+    /// What is refused whatever its body says: 401, 404, 405, 415, and 503 while loading or draining.
     public func earlyAnswer(to head: RequestHead, from peer: PeerAddress) -> Response? {
-        do {
-            _ = try route(of: head)
-            return nil
-        } catch {
-            return RequestContext(head).response(error)
-        }
+        guard case .failure(let error) = admit(head, from: peer).route else { return nil }
+        return refuse(head, from: peer, error)
     }
 
     public func handle(_ request: Request, _ responder: any Responder) {
-        let context = RequestContext(request.head, arrival: request.arrival)
+        let visit = visit(request)
+        let (context, responder) = (visit.context, visit.observed(responder))
         do {
-            let route = try route(of: request.head)
+            let route = try visit.route.get()
+            try countRequest(route, context.caller)
             switch (route.endpoint, request.head.method) {
             case (let endpoint, .options):
                 responder.respond(context.response(allowing: endpoint.allow))
@@ -70,13 +77,13 @@ extension Router: RequestHandler {
                 }
             case (.sessions, _), (.session, _):
                 later(context, responder) { () throws(APIError) in
-                    let json = try self.answerAboutSessions(request.head, route)
+                    let json = try self.answerAboutSessions(request.head, route, context.caller)
                     responder.respond(context.response(.ok, json: json))
                 }
             case (.metrics, _):
                 responder.respond(try metricsAnswer(request.head.query, context))
             default:
-                responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
+                responder.respond(context.response(.ok, json: try answer(to: request.head, route, context.caller)))
             }
         } catch {
             responder.respond(context.response(error))
@@ -98,11 +105,11 @@ extension Router: RequestHandler {
 }
 
 extension Router {
-    private func route(of head: RequestHead) throws(APIError) -> Route {
-        let route = try Route.find(head)
+    /// Whether the head alone says that a request gets nothing.
+    /// - Throws: 503 while loading or draining, 415.
+    func check(_ route: Route, _ head: RequestHead) throws(APIError) {
         if head.method == .post { _ = try state.accepting() }
         if head.method == .post || head.method == .patch { try checkContentType(head) }
-        return route
     }
 
     /// RFC 9110, section 8.3.1. Required, and no other type is taken for it: a page of another origin can send forms and
@@ -124,7 +131,7 @@ extension Router {
             do throws(APIError) {
                 try self.complete(request, endpoint, context, responder)
             } catch {
-                self.metrics.requests.count(error.status < 500 ? .invalid : .unavailable)
+                self.metrics.requests.count(RequestOutcome(refusal: error))
                 responder.respond(context.response(error, headers: context.completionHeaders(admission: nil)))
             }
         }
@@ -146,9 +153,14 @@ extension Router {
         }
     }
 
-    private func answerAboutSessions(_ head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
-        if route.endpoint == .sessions { return try listSessions(head.query) }
-        return try head.method == .delete ? deleteSession(route.parameter) : describeSession(route.parameter)
+    private func answerAboutSessions(
+        _ head: RequestHead,
+        _ route: Route,
+        _ caller: Caller
+    ) throws(APIError) -> [UInt8] {
+        if route.endpoint == .sessions { return try listSessions(head.query, of: caller) }
+        let isDeleted = head.method == .delete
+        return try isDeleted ? deleteSession(route.parameter, of: caller) : describeSession(route.parameter, of: caller)
     }
 
     /// `GET /metrics`, without vLLM's names for `?aliases=false`.
@@ -166,7 +178,7 @@ extension Router {
     }
 
     /// The body of an answer that takes no time.
-    private func answer(to head: RequestHead, _ route: Route) throws(APIError) -> [UInt8] {
+    private func answer(to head: RequestHead, _ route: Route, _ caller: Caller) throws(APIError) -> [UInt8] {
         switch route.endpoint {
         case .models:
             return try state.loadedModel().listAnswer
@@ -177,7 +189,7 @@ extension Router {
             }
             return answer
         case .request:
-            return try cancelRequest(route.parameter)
+            return try cancelRequest(route.parameter, of: caller)
         case .health:
             _ = try state.loadedModel()
             return Array(#"{"status":"ok"}"#.utf8)

@@ -45,21 +45,26 @@ final class RunningCompletion: Sendable {
         var isActing = false
     }
 
-    private let context: RequestContext
-    private let request: CompletionRequest
+    let context: RequestContext
+    let request: CompletionRequest
     let submissions: [Submission]
+    private let reservation: TokenReservation?
     private let writer: CompletionWriter
     let service: any GenerationService
+    let codec: any TextCodec
     private let responder: any Responder
     private let active: ActiveCompletions
     private let metrics: RequestMetrics
     private let state: Mutex<State>
 
-    /// - Parameter submissions: one for each choice, in the order of their index.
+    /// - Parameters:
+    ///   - submissions: one for each choice, in the order of their index.
+    ///   - reservation: settled when the completion ends; nil where tokens are not limited.
     init(
         context: RequestContext,
         request: CompletionRequest,
         submissions: [Submission],
+        reservation: TokenReservation?,
         writer: CompletionWriter,
         backend: ServiceState.Backend,
         responder: any Responder,
@@ -69,8 +74,10 @@ final class RunningCompletion: Sendable {
         self.context = context
         self.request = request
         self.submissions = submissions
+        self.reservation = reservation
         self.writer = writer
         self.service = backend.service
+        self.codec = backend.codec
         self.responder = responder
         self.active = active
         self.metrics = metrics
@@ -104,6 +111,9 @@ final class RunningCompletion: Sendable {
     var id: String { writer.id }
 
     var requestID: String { context.requestID }
+
+    /// Whose it is; nil without keys.
+    var owner: String? { context.caller.owner }
 
     var choiceCount: Int { submissions.count }
 
@@ -230,6 +240,8 @@ final class RunningCompletion: Sendable {
 
     private func end(_ outcome: RequestOutcome, _ state: inout State) {
         metrics.count(outcome)
+        reservation?.settle(used: usedTokens(state))
+        context.record?.note { $0.completion = entry(outcome, state) }
         state.phase = .done
         state.actions.append(.leave)
     }
@@ -270,7 +282,7 @@ final class RunningCompletion: Sendable {
         return headers
     }
 
-    private func usage(_ state: State) -> Usage {
+    func usage(_ state: State) -> Usage {
         var usage = Usage(chainTokens: state.choices.first.map { $0.text.chainTokens.map { _ in 0 } } ?? [])
         for (index, choice) in state.choices.enumerated() {
             if index % request.n == 0 {

@@ -106,8 +106,13 @@ final class OvertakenService: GenerationService {
 }
 
 extension [GenerationEvent] {
-    static func admitted(chains: Int = 4, cached: Int = 0, reason: ChainReason = .unconstrained) -> Self {
-        [.admitted(Admission(cachedTokens: cached, chains: chains, reason: reason))]
+    static func admitted(
+        chains: Int = 4,
+        cached: Int = 0,
+        reason: ChainReason = .unconstrained,
+        after queueTime: Duration = .zero
+    ) -> Self {
+        [.admitted(Admission(cachedTokens: cached, chains: chains, reason: reason, queueTime: queueTime))]
     }
 
     /// One event for each token of the text.

@@ -1,3 +1,4 @@
+import Access
 import Core
 import Dispatch
 import HTTP1
@@ -12,11 +13,12 @@ struct Fixture {
 
     init(
         options: APIOptions = APIOptions(),
+        access: AccessControl = AccessControl(),
         model: ServedModel? = .fake,
         service: FakeService = FakeService()
     ) {
         self.service = service
-        router = Router(state: state, options: options)
+        router = Router(state: state, options: options, access: access)
         if let model { state.becomeReady(model: model, codec: FakeCodec(), service: service) }
     }
 
@@ -27,6 +29,7 @@ struct Fixture {
         headers: HTTPHeaders = [:],
         body: String = "",
         query: String? = nil,
+        peer: PeerAddress = .unix,
         arrival: UInt64 = DispatchTime.now().uptimeNanoseconds,
         to responder: FakeResponder = FakeResponder()
     ) -> FakeResponder {
@@ -36,10 +39,10 @@ struct Fixture {
             target: RequestTarget(form: form, path: path, query: query),
             headers: headers
         )
-        if let early = router.earlyAnswer(to: head, from: .unix) {
+        if let early = router.earlyAnswer(to: head, from: peer) {
             responder.respond(early)
         } else {
-            router.handle(Request(head: head, body: Array(body.utf8), arrival: arrival), responder)
+            router.handle(Request(head: head, body: Array(body.utf8), peer: peer, arrival: arrival), responder)
             router.decoding.sync(flags: .barrier) {}
         }
         return responder
