@@ -44,11 +44,12 @@ test-swift: packages swift
 test-python: packages $(VENV)/ready
 	$(VENV)/bin/python -m pytest -q training/tests
 
-# Real clients (httpx, the openai package) and the real HAProxy with the real server and the bundled model, in the debug
+# Real clients (httpx, the openai package), the real HAProxy and the real Redis with the real server and the bundled model, in the debug
 # build.
 test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS)/ready
 	swift build $(SWIFT_FLAGS) --product catena
-	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy $(VENV)/bin/python -m pytest -q Tests/EndToEnd
+	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server \
+		$(VENV)/bin/python -m pytest -q Tests/EndToEnd
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh

@@ -1,4 +1,5 @@
 import Core
+import Dispatch
 import KVCache
 import Model
 import Sampling
@@ -86,6 +87,25 @@ struct StepLoop {
     /// Puts a session that came back from a slower tier into the pool.
     mutating func restore(_ snapshot: KVSnapshot, session: String, now: ContinuousClock.Instant) {
         memory.restore(snapshot, id: session, now: now)
+    }
+
+    /// Writes some of those sessions that could not be written before, a few at a time, as each is a copy of its blocks.
+    func saveSomeUnsaved() {
+        for id in archive?.takeUnsaved(most: 4) ?? [] { saveAgain(id) }
+    }
+
+    /// Writes all sessions that could not be written before, and waits for each.
+    func saveAllUnsaved(until deadline: DispatchTime) {
+        guard let archive, archive.flush(until: deadline) else { return }
+        for id in archive.takeUnsaved(most: .max, evenIfFailing: true) {
+            saveAgain(id)
+            guard archive.flush(until: deadline) else { return }
+        }
+    }
+
+    private func saveAgain(_ id: String) {
+        guard let session = memory.sessions[id] else { return }
+        archive?.save(id, session, from: memory.pool, isLate: true)
     }
 
     mutating func removeSession(_ id: String) {

@@ -2,6 +2,7 @@
 public final class ServerMetrics: Sendable {
     public let requests = RequestMetrics()
     public let engine = EngineMetrics()
+    public let redis = RedisMetrics()
 
     public init() {}
 
@@ -19,6 +20,7 @@ public final class ServerMetrics: Sendable {
         var text = MetricsText()
         writeRequests(chains: chains, to: &text)
         writeEngine(to: &text)
+        redis.write(to: &text)
         if aliases, let model { writeAliases(model: model, to: &text) }
         return text.bytes
     }
