@@ -17,8 +17,10 @@ struct StepLoop {
     private var outbox: Outbox
     /// Tells how long steps take; nil: nothing is learned from them.
     private let clock: (() -> ContinuousClock.Instant)?
-    /// Hears of sessions whose tokens changed.
+    /// Gets sessions whose tokens changed.
     private let archive: SessionArchive?
+    /// Those that it has not got yet.
+    private var changedSessions: [String] = []
     private let observer: (any StepObserver)?
 
     init(
@@ -120,9 +122,14 @@ struct StepLoop {
         }
     }
 
-    /// Sends what was decided since the last step. A step does so by itself.
+    /// Sends what was decided since the last step, then archives the sessions that it changed. A step does so by itself.
     mutating func flush() {
         outbox.send()
+        // Behind the events, as copying a session's blocks takes as long as a short step.
+        for id in changedSessions {
+            if let session = memory.sessions[id] { archive?.save(id, session, from: memory.pool) }
+        }
+        changedSessions = []
     }
 
     // MARK: The step
@@ -137,7 +144,7 @@ struct StepLoop {
         var report = report(of: plan, now: now)
         report?.planSeconds = clock.map { ($0() - now) / .seconds(1) } ?? 0
         for id in plan.expired { expire(id, now: now) }
-        defer { outbox.send() }
+        defer { flush() }
         guard !plan.isEmpty else { return tell(report) }
         let shape = plan.shape(chains: model.chainCount)
         let logits = model.forward(batch(for: plan), cache: memory.pool)
@@ -300,8 +307,8 @@ struct StepLoop {
     }
 
     private mutating func release(_ id: RequestID, now: ContinuousClock.Instant) {
-        guard let session = memory.end(id, now: now), let kept = memory.sessions[session] else { return }
-        archive?.save(session, kept, from: memory.pool)
+        guard let session = memory.end(id, now: now), archive != nil else { return }
+        changedSessions.append(session)
     }
 }
 

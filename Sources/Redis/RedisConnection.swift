@@ -36,12 +36,12 @@ final class RedisConnection {
         }
     }
 
-    private func close() {
+    func close() {
         if let context { redisFree(context) }
         context = nil
     }
 
-    private func connected(until deadline: ContinuousClock.Instant) throws(RedisError) -> UnsafeMutablePointer<
+    func connected(until deadline: ContinuousClock.Instant) throws(RedisError) -> UnsafeMutablePointer<
         redisContext
     > {
         if let context, isAlive(context) { return context }
@@ -79,18 +79,21 @@ final class RedisConnection {
             while replies.count < commands.count, let reply = try nextReply(context) { replies.append(reply) }
             if replies.count == commands.count { return replies }
             let events = try wait(context, forWriting: !isSent, until: deadline)
-            if events & Int32(POLLOUT) != 0 {
-                var done: Int32 = 0
-                guard redisBufferWrite(context, &done) == REDIS_OK else { throw .unreachable(problem(context)) }
-                isSent = done != 0
-            }
+            if events & Int32(POLLOUT) != 0 { isSent = try send(context) }
             if events & ~Int32(POLLOUT) != 0 {
                 guard redisBufferRead(context) == REDIS_OK else { throw .unreachable(problem(context)) }
             }
         }
     }
 
-    private func append(_ command: RedisCommand, to context: UnsafeMutablePointer<redisContext>) {
+    /// Sends what fits of the commands that were appended. Returns whether that was all.
+    func send(_ context: UnsafeMutablePointer<redisContext>) throws(RedisError) -> Bool {
+        var done: Int32 = 0
+        guard redisBufferWrite(context, &done) == REDIS_OK else { throw .unreachable(problem(context)) }
+        return done != 0
+    }
+
+    func append(_ command: RedisCommand, to context: UnsafeMutablePointer<redisContext>) {
         let lengths = command.arguments.map(\.count)
         // All arguments in one buffer, so that their addresses hold together.
         var bytes: [UInt8] = []
@@ -116,7 +119,7 @@ final class RedisConnection {
     }
 
     /// The events of the socket, at least one.
-    private func wait(
+    func wait(
         _ context: UnsafeMutablePointer<redisContext>,
         forWriting: Bool,
         until deadline: ContinuousClock.Instant
@@ -132,7 +135,7 @@ final class RedisConnection {
         }
     }
 
-    private func problem(_ context: UnsafeMutablePointer<redisContext>) -> String {
+    func problem(_ context: UnsafeMutablePointer<redisContext>) -> String {
         withUnsafePointer(to: &context.pointee.errstr) { text in
             text.withMemoryRebound(to: CChar.self, capacity: 128) { String(cString: $0) }
         }

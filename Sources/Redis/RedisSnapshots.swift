@@ -302,20 +302,10 @@ public final class RedisSnapshots: Sendable {
 
     /// A snapshot's chunks, joined; nil if one is missing.
     private func read(_ session: String, _ pointer: SnapshotPointer) throws(RedisError) -> [UInt8]? {
-        let commands = keys.chunks(session, pointer).map { RedisCommand(["GET", $0]) }
+        let chunks = keys.chunks(session, pointer)
         let limit = settings.lookupTimeout + earned(pointer.stored)
         return try reading.run(within: limit) { (redis, deadline) throws(RedisError) -> [UInt8]? in
-            let answers = try redis.exchange(commands, until: deadline)
-            var bytes: [UInt8] = []
-            bytes.reserveCapacity(pointer.stored)
-            for answer in answers {
-                guard let chunk = answer.bytes else { return nil }
-                bytes += chunk
-            }
-            guard bytes.count == pointer.stored else {
-                throw .unexpected("\(bytes.count) bytes of a snapshot of \(pointer.stored)")
-            }
-            return bytes
+            try redis.values(of: chunks, count: pointer.stored, until: deadline)
         }
     }
 

@@ -40,6 +40,45 @@ import Testing
         #expect(peer.heard.hasSuffix("*2\r\n$3\r\nGET\r\n$0\r\n\r\n"))
     }
 
+    private func values(_ lane: RedisLane, _ count: Int, within limit: Duration = .seconds(20)) throws(RedisError)
+        -> [UInt8]?
+    {
+        try lane.run(within: limit) { (redis, deadline) throws(RedisError) in
+            try redis.values(of: ["a", "b"], count: count, until: deadline)
+        }
+    }
+
+    @Test func valuesAreJoined() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "$3\r\na\r\n\r\n", "$2\r\nbc\r\n", "$0\r\n\r\n", "$5\r\n$-1\r\n\r\n"])
+        let lane = lane(peer.port)
+        #expect(try values(lane, 5) == Array("a\r\nbc".utf8))
+        #expect(try values(lane, 5) == Array("$-1\r\n".utf8))
+        #expect(peer.connections == 1)
+    }
+
+    @Test(arguments: [
+        (["$-1\r\n", "$2\r\nbc\r\n"], 5, nil), (["$3\r\nabc\r\n", "$-1\r\n"], 5, nil),
+        (["$3\r\nabc\r\n", "$3\r\nabc\r\n"], 5, RedisError.unexpected("a value of 3 bytes")),
+        (["$3\r\nabc\r\n", "$1\r\nd\r\n"], 5, .unexpected("4 bytes where 5 were to be")),
+        (["$-2\r\n"], 5, .unexpected("a value of -2 bytes")), ([":5\r\n"], 5, .unexpected(":5")),
+        (["$3\r\nabcde\r\n"], 5, .unexpected("bytes behind a value")),
+        (["-LOADING wait\r\n"], 5, .refused("LOADING wait")), (["$3\r\nab"], 5, .timedOut),
+        ([String(repeating: "x", count: 2000)], 5, .unexpected("a line without an end")),
+    ])
+    func valuesThatAreNotThere(answers: [String], count: Int, error: RedisError?) throws {
+        let peer = try ScriptedPeer(["+OK\r\n"] + answers)
+        let lane = lane(peer.port)
+        let limit: Duration = error == .timedOut ? .milliseconds(50) : .seconds(20)
+        if let error {
+            #expect(throws: error) { try values(lane, count, within: limit) }
+        } else {
+            #expect(try values(lane, count) == nil)
+        }
+        // Whatever else was to come on that connection is not taken for the next answer.
+        _ = try? ask(lane, "PING", within: .milliseconds(20))
+        #expect(peer.connections == 2)
+    }
+
     /// What is behind an error on the same connection belongs to nobody: the next one is a new one.
     @Test func anErrorEndsTheConnectionAndIsNoOutage() throws {
         let peer = try ScriptedPeer(["+OK\r\n", "-OOM no room\r\n"])
