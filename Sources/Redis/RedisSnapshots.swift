@@ -129,15 +129,15 @@ public final class RedisSnapshots: Sendable {
         let limit = settings.commandTimeout + earned(bytes.count)
         let known = known.withLock { $0[session] }
         let outcome = try writing.run(within: limit) { [self] (redis, deadline) throws(RedisError) -> StoreOutcome in
-            // A writer that died gives up its lease after twice the time that a living one may take.
-            guard case .taken(let old) = try lease(session, token: new.set, for: limit * 2, redis, deadline) else {
-                return .leased
-            }
-            if isLate, let old, old.set != known {
-                try giveUp(session, token: new.set, chunks: [], redis, deadline)
-                return .superseded
-            }
             do throws(RedisError) {
+                // A writer that died gives up its lease after twice the time that a living one may take.
+                guard case .taken(let old) = try lease(session, token: new.set, for: limit * 2, redis, deadline) else {
+                    return .leased
+                }
+                if isLate, let old, old.set != known {
+                    try giveUp(session, token: new.set, chunks: [], redis, deadline)
+                    return .superseded
+                }
                 return try write(session, bytes, new, replacing: old, redis, deadline)
             } catch {
                 // Redis may be full: what is there of the new snapshot must not take what room there is.
