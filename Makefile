@@ -1,7 +1,7 @@
 # Catena's one entry point. `make` alone tells what there is.
 #   MODEL=path    the model that `serve`, `bench` and `eval` use
 #   PORT=8080     where `serve` listens
-#   SECONDS=1800  how long `soak` runs
+#   SECONDS=1800  how long `soak` runs, and each test of `test-cluster`
 
 MODEL ?= Models/catena-fable-16m
 PORT ?= 8080
@@ -18,7 +18,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz soak bench benchmarks train eval format lint lint-deploy image clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster fuzz soak bench benchmarks train eval format lint lint-deploy image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +44,16 @@ test-swift: packages swift
 test-python: packages $(VENV)/ready
 	$(VENV)/bin/python -m pytest -q training/tests
 
-# Real clients (httpx, the openai package) and the real HAProxy with the real server and the bundled model, in the debug
+# Real clients (httpx, the openai package), the real HAProxy and the real Redis with the real server and the bundled model, in the debug
 # build.
 test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS)/ready
 	swift build $(SWIFT_FLAGS) --product catena
-	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy $(VENV)/bin/python -m pytest -q Tests/EndToEnd
+	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server \
+		$(VENV)/bin/python -m pytest -q Tests/EndToEnd
+
+test-cluster: build $(VENV)/clients $(DEPLOY_TOOLS)/ready ## Restart and kill replicas behind HAProxy under load, for SECONDS each
+	CATENA=$(CATENA) HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server CLUSTER_RATE=20 \
+		CLUSTER_SECONDS=$(SECONDS) $(VENV)/bin/python -m pytest -q -s Tests/EndToEnd/test_cluster.py
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh

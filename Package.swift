@@ -32,6 +32,11 @@ let package = Package(
         // Strict JSON (RFC 8259): a parser for texts from strangers, values, and a writer. Pure.
         .target(name: "JSON", swiftSettings: swiftSettings),
 
+        // hiredis: the protocol and the sockets of Redis. Without pkg-config, whose flags for it SwiftPM does not allow.
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        // Bytes that replicas share in Redis: deadlines, circuit breaker, leases, chunks. Knows nothing of what they mean.
+        .target(name: "Redis", dependencies: ["CHiredis", "CZlib"], swiftSettings: swiftSettings),
+
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
         .target(name: "ModelIO", dependencies: ["JSON"], swiftSettings: swiftSettings),
@@ -134,7 +139,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "API", "Access", "Core", "Engine", "HTTP1", "JSON", "KVCache", "Metrics", "Model", "ModelIO", "Net",
-                "Scheduling", "ServerConfig", "TLS", "Tensor", "Tokenizer",
+                "Redis", "Scheduling", "ServerConfig", "TLS", "Tensor", "Tokenizer",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
@@ -235,6 +240,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Metrics", "Server"], swiftSettings: swiftSettings),
+        .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(name: "TLSTests", dependencies: ["TLS", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "NetTests",

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts what `make lint-deploy` needs into a folder: deploy/get-lint-tools.sh FOLDER
-# FOLDER/venv has the tools of requirements.txt. FOLDER/bin has haproxy, nginx, promtool and systemd-analyze: the machine's
-# own, or taken out of Debian's packages without installing these, as installed they would run services.
+# FOLDER/venv has the tools of requirements.txt. FOLDER/bin has haproxy, nginx, promtool, systemd-analyze, and redis-server,
+# which the end-to-end tests run: the machine's own, or taken out of Debian's packages without installing these, as installed they would run services.
 set -eu
 
 [ $# -eq 1 ] || { echo "usage: $0 FOLDER" >&2; exit 2; }
@@ -47,5 +47,7 @@ END
 provide haproxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
 provide nginx nginx
 provide promtool prometheus
+# The program itself is in redis-tools.
+provide redis-server redis-server redis-tools libjemalloc2 liblzf1 libatomic1
 provide systemd-analyze systemd libsystemd-shared libseccomp2 libapparmor1 libkmod2 libip4tc2 libcryptsetup12 libfdisk1 \
     libdevmapper1.02.1 libargon2-1 libjson-c5

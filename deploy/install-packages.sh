@@ -7,11 +7,11 @@ set -eu
 case "${1:-build}" in
 build)
     # python3-venv, curl and openssl serve the training kit and the tests that drive the real server.
-    packages="libopenblas-dev libssl-dev zlib1g-dev libpcre2-dev pkg-config make git curl openssl ca-certificates"
+    packages="libopenblas-dev libssl-dev zlib1g-dev libpcre2-dev libhiredis-dev pkg-config make git curl openssl ca-certificates"
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages="$packages python3 python3-venv"
     ;;
 runtime)
-    packages="libopenblas0-pthread libssl3 zlib1g libpcre2-8-0"
+    packages="libopenblas0-pthread libssl3 zlib1g libpcre2-8-0 libhiredis0.14"
     ;;
 *)
     echo "install-packages.sh: unknown argument '$1': give 'build' (the default) or 'runtime'" >&2

@@ -1,6 +1,7 @@
 import Core
 import Dispatch
 import Foundation
+import KVCache
 import Scheduling
 
 /// Generates answers: one thread that owns scheduler, KV pool and model, and runs one step after the other while there
@@ -143,8 +144,19 @@ public final class InferenceEngine: GenerationService {
     // MARK: Sessions
 
     public func sessionTokens(_ id: String, salt: String?) -> [TokenID] {
-        if let entry = directory[id] { return entry.salt == salt ? entry.tokens : [] }
-        guard let snapshot = archive?.load(id, salt: salt) else { return [] }
+        guard let entry = directory[id] else {
+            guard let snapshot = archive?.load(id, salt: salt) else { return [] }
+            return restore(snapshot, id)
+        }
+        guard entry.salt == salt else { return [] }
+        // A longer state of the same conversation, which another replica has written.
+        guard let foreign = archive?.loadForeign(id, salt: salt), foreign.tokens.count > entry.tokens.count,
+            commonPrefix(entry.tokens, foreign.tokens) == entry.tokens.count
+        else { return entry.tokens }
+        return restore(foreign, id)
+    }
+
+    private func restore(_ snapshot: KVSnapshot, _ id: String) -> [TokenID] {
         _ = inbox.post(.restore(snapshot, session: id))
         return snapshot.tokens
     }
@@ -174,7 +186,7 @@ public final class InferenceEngine: GenerationService {
 
     /// Lets sessions go whose time is over, in memory and in the slower tiers. To be called now and then.
     ///
-    /// - Parameter counts: hears how many sessions each slower tier holds then; from a queue of its own, or never.
+    /// - Parameter counts: hears how many sessions a slower tier holds then; once for each, from its own queue, or never.
     public func tidySessions(_ counts: @escaping @Sendable ([SessionSummary.Tier: Int]) -> Void) {
         if !directory.isEmpty { _ = inbox.post(.tidy) }
         archive?.tidy(counts)
@@ -191,10 +203,14 @@ public final class InferenceEngine: GenerationService {
     /// written.
     public func whenEnded(queue: DispatchQueue, _ done: @escaping @Sendable () -> Void) {
         ended.notify(queue: queue) { [archive] in
-            archive?.flush()
+            archive?.flush(until: .now() + Self.lastWrites)
             done()
         }
     }
+
+    /// The most seconds that writing sessions may take at the end, and as many again for those that failed before. A tier
+    /// that hangs must not keep the process.
+    private static let lastWrites = 10.0
 
     /// Ends after the step that runs now; requests that are not done fail with `shuttingDown`.
     public func stop() {
@@ -227,7 +243,7 @@ public final class InferenceEngine: GenerationService {
                 case .forget(let session):
                     loop.removeSession(session)
                 case .tidy:
-                    break  // the step that follows looks
+                    loop.saveSomeUnsaved()  // and the step that follows looks for what is old
                 case .drain:
                     isDraining = true
                 case .stop:
@@ -245,5 +261,6 @@ public final class InferenceEngine: GenerationService {
         }
         loop.failAll(.shuttingDown, now: .now)
         loop.flush()
+        loop.saveAllUnsaved(until: .now() + lastWrites)
     }
 }

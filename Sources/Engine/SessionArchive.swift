@@ -4,11 +4,12 @@ import Foundation
 import KVCache
 import Synchronization
 
-/// Keeps sessions in slower tiers: written behind every finished request, read when a session is not in memory.
+/// Keeps sessions in slower tiers: written behind every finished request, read when a session is not in memory, or when
+/// another replica has gone on with it.
 ///
-/// The engine thread only copies a session's blocks; encoding, checksums and files are done on a queue. A session that
-/// changes again before it was written is written once. When writing falls behind by more than ``pendingLimit`` bytes,
-/// snapshots are left out and said so: a lost snapshot costs a prefill, never an answer.
+/// The engine thread only copies a session's blocks; encoding, checksums and the tiers' work are done on queues, one for each
+/// tier. When writing falls behind by more than a tier's limit, snapshots are left out and said so: a lost snapshot costs a
+/// prefill, never an answer. What was left out or failed is written later, if the session is still in memory then.
 public final class SessionArchive: Sendable {
     /// What the snapshots of this server's model must be.
     public struct Identity: Sendable {
@@ -26,46 +27,46 @@ public final class SessionArchive: Sendable {
         }
     }
 
-    private struct State {
-        /// Not written yet, by session, and their bytes.
-        var pending: [String: KVSnapshot] = [:]
-        var pendingBytes = 0
-        /// On its way to the tiers, which may not have it yet.
-        var writing: KVSnapshot?
+    /// A tier and the most bytes of sessions that wait to be written to it.
+    public struct Place: Sendable {
+        public var tier: any SessionTier
+        public var pendingLimit: Int
+
+        public init(_ tier: any SessionTier, pendingLimit: Int) {
+            self.tier = tier
+            self.pendingLimit = pendingLimit
+        }
     }
 
-    private let tiers: [any SessionTier]
+    private let writers: [TierWriter]
     private let identity: Identity
-    private let pendingLimit: Int
     private let report: @Sendable (String) -> Void
-    private let state = Mutex(State())
-    private let queue = DispatchQueue(label: "catena.sessions", qos: .utility)
 
     /// - Parameters:
-    ///   - tiers: the fastest first. All get every session.
-    ///   - pendingLimit: the most bytes of sessions that wait to be written.
+    ///   - places: the fastest tier first. All get every session.
     ///   - report: hears what went wrong, as a sentence for the log.
-    public init(
-        tiers: [any SessionTier],
-        identity: Identity,
-        pendingLimit: Int,
-        report: @escaping @Sendable (String) -> Void
-    ) {
-        self.tiers = tiers
+    public init(places: [Place], identity: Identity, report: @escaping @Sendable (String) -> Void) {
+        writers = places.map { TierWriter($0.tier, limit: $0.pendingLimit, report: report) }
         self.identity = identity
-        self.pendingLimit = pendingLimit
         self.report = report
     }
 
     // MARK: Writing
 
     /// Takes a copy of a session and writes it soon. Runs on the engine thread, at the speed of a memory copy.
-    func save(_ id: String, _ session: SessionStore.Session, from pool: BlockPool) {
+    ///
+    /// - Parameter isLate: whether the session may have gone on elsewhere since.
+    func save(_ id: String, _ session: SessionStore.Session, from pool: BlockPool, isLate: Bool = false) {
         let computed = min(session.table.tokenCount, session.tokens.count)
         let bytes = pool.layout.blocks(for: computed) * pool.layout.blockBytes
-        guard hasRoom(for: bytes, replacing: id) else {
-            return report("session \(id) was not written: more than \(pendingLimit) bytes wait to be")
+        let takers = writers.filter { writer in
+            guard writer.hasRoom(for: bytes, of: id) else {
+                report("session \(id) was not written: more than \(writer.limit) bytes wait to be")
+                return false
+            }
+            return true
         }
+        guard !takers.isEmpty else { return }
         let snapshot = KVSnapshot(
             name: id,
             salt: session.salt,
@@ -76,50 +77,36 @@ public final class SessionArchive: Sendable {
             computedTokens: computed,
             blocks: pool.copyBlocks(of: session.table, tokens: computed)[...]
         )
-        let isFirst = state.withLock { state in
-            let old = state.pending.updateValue(snapshot, forKey: id)
-            state.pendingBytes += bytes - (old?.blocks.count ?? 0)
-            return old == nil
+        for writer in takers { writer.add(id, snapshot, isLate: isLate) }
+    }
+
+    /// Sessions that should have been written and were not, which are no longer noted as such.
+    ///
+    /// - Parameter evenIfFailing: else a tier that fails gives one, to try it.
+    func takeUnsaved(most: Int, evenIfFailing: Bool = false) -> Set<String> {
+        writers.reduce(into: []) { $0.formUnion($1.takeUnsaved(most: most, evenIfFailing: evenIfFailing)) }
+    }
+
+    /// Waits until everything is written, or until time is up.
+    ///
+    /// - Returns: whether everything is written, or has failed.
+    @discardableResult
+    func flush(until deadline: DispatchTime = .distantFuture) -> Bool {
+        let group = DispatchGroup()
+        for writer in writers {
+            group.enter()
+            writer.afterAll { group.leave() }
         }
-        if isFirst { queue.async { self.write(id) } }
+        return group.wait(timeout: deadline) == .success
     }
 
-    private func hasRoom(for bytes: Int, replacing id: String) -> Bool {
-        state.withLock { $0.pendingBytes - ($0.pending[id]?.blocks.count ?? 0) + bytes <= pendingLimit }
-    }
-
-    private func write(_ id: String) {
-        let snapshot = state.withLock { state in
-            let snapshot = state.pending.removeValue(forKey: id)
-            state.pendingBytes -= snapshot?.blocks.count ?? 0
-            state.writing = snapshot
-            return snapshot
-        }
-        guard let bytes = snapshot?.encoded() else { return }
-        for tier in tiers {
-            do { try tier.store(id, bytes) } catch { report("session \(id) was not written: \(error)") }
-        }
-        state.withLock { $0.writing = nil }
-    }
-
-    /// Waits until everything is written.
-    func flush() {
-        queue.sync {}
-    }
-
-    /// Removes what nobody used for too long, soon, and tells how many sessions are left in each tier.
+    /// Removes what nobody used for too long, soon, and tells how many sessions are left in each tier; of tiers that do not
+    /// answer, nothing.
     func tidy(_ counts: @escaping @Sendable ([SessionSummary.Tier: Int]) -> Void) {
-        queue.async {
-            var left: [SessionSummary.Tier: Int] = [:]
-            for tier in self.tiers {
-                do {
-                    try tier.removeExpired()
-                    left[tier.kind] = try tier.list().count
-                } catch {
-                    self.report("old sessions of the \(tier.kind.rawValue) tier were not removed: \(error)")
-                }
+        for writer in writers {
+            writer.afterAll {
+                if let count = writer.tidy() { counts([writer.tier.kind: count]) }
             }
-            counts(left)
         }
     }
 
@@ -127,54 +114,90 @@ public final class SessionArchive: Sendable {
 
     /// The session as it was saved last; nil when no tier has it, or none that fits. May block.
     func load(_ id: String, salt: String?) -> KVSnapshot? {
-        if let latest = state.withLock({ $0.pending[id] ?? $0.writing.flatMap { $0.name == id ? $0 : nil } }) {
-            return latest.salt == salt ? latest : nil
+        if let latest = latest(id) { return latest.salt == salt ? latest : nil }
+        // Other replicas may have gone on where this one's own tiers stopped.
+        var rest: [any SessionTier] = []
+        for tier in tiers(for: id) {
+            switch tier.isShared ? foreign(id, in: tier) : .ownIsNewest {
+            case .bytes(let bytes):
+                if let snapshot = decode(bytes, id, salt, tier) { return snapshot }
+            case .ownIsNewest: rest.append(tier)
+            case .none: break
+            }
         }
-        for tier in tiers {
+        for tier in rest {
             do {
                 guard let bytes = try tier.load(id) else { continue }
-                return try KVSnapshot(
-                    decoding: bytes,
-                    as: KVSnapshot.Expectation(
-                        name: id,
-                        salt: salt,
-                        model: identity.fingerprint,
-                        layout: identity.layout,
-                        vocabularySize: identity.vocabularySize,
-                        maxTokens: identity.contextLength + 1
-                    )
-                )
+                if let snapshot = decode(bytes, id, salt, tier) { return snapshot }
+            } catch is TierUnavailable {
             } catch {
-                report("session \(id) is computed again: its \(tier.kind.rawValue) snapshot cannot be used: \(error)")
+                reportUnreadable(id, tier, error)
             }
         }
         return nil
     }
 
-    /// Forgets a session. Returns whether a tier had it. May block.
-    func remove(_ id: String) -> Bool {
-        var wasThere = state.withLock { state in
-            let snapshot = state.pending.removeValue(forKey: id)
-            state.pendingBytes -= snapshot?.blocks.count ?? 0
-            return snapshot != nil
-        }
-        // Behind a write that has begun.
-        queue.sync {
-            for tier in tiers {
-                do {
-                    if try tier.remove(id) { wasThere = true }
-                } catch {
-                    report("session \(id) was not removed: \(error)")
-                }
+    /// The session as another replica left it, if one has gone on with it since this one had it last. May block.
+    func loadForeign(_ id: String, salt: String?) -> KVSnapshot? {
+        guard latest(id) == nil else { return nil }
+        for tier in tiers(for: id) where tier.isShared {
+            if case .bytes(let bytes) = foreign(id, in: tier), let snapshot = decode(bytes, id, salt, tier) {
+                return snapshot
             }
         }
-        return wasThere
+        return nil
+    }
+
+    /// Those that may be asked for a session.
+    private func tiers(for id: String) -> [any SessionTier] {
+        writers.filter { !$0.isDoomed(id) }.map(\.tier)
+    }
+
+    private func latest(_ id: String) -> KVSnapshot? {
+        writers.lazy.compactMap { $0.latest(id) }.first
+    }
+
+    private func foreign(_ id: String, in tier: any SessionTier) -> ForeignSnapshot {
+        do {
+            return try tier.loadForeign(id)
+        } catch {
+            if !(error is TierUnavailable) { reportUnreadable(id, tier, error) }
+            return .none
+        }
+    }
+
+    private func decode(_ bytes: [UInt8], _ id: String, _ salt: String?, _ tier: any SessionTier) -> KVSnapshot? {
+        do throws(KVSnapshotError) {
+            return try KVSnapshot(
+                decoding: bytes,
+                as: KVSnapshot.Expectation(
+                    name: id,
+                    salt: salt,
+                    model: identity.fingerprint,
+                    layout: identity.layout,
+                    vocabularySize: identity.vocabularySize,
+                    maxTokens: identity.contextLength + 1
+                )
+            )
+        } catch {
+            reportUnreadable(id, tier, error)
+            return nil
+        }
+    }
+
+    private func reportUnreadable(_ id: String, _ tier: any SessionTier, _ error: any Error) {
+        report("session \(id) is computed again: its \(tier.kind.rawValue) snapshot cannot be used: \(error)")
+    }
+
+    /// Forgets a session. Returns whether a tier had it. May block.
+    func remove(_ id: String) -> Bool {
+        writers.reduce(false) { $1.remove(id) || $0 }
     }
 
     /// Every session in the tiers. Their tokens are not known before they are read. May block.
     func list() -> [String: SessionSummary] {
         var summaries: [String: SessionSummary] = [:]
-        for tier in tiers {
+        for tier in writers.map(\.tier) {
             do {
                 for stored in try tier.list() {
                     let fresh = SessionSummary(
@@ -186,6 +209,7 @@ public final class SessionArchive: Sendable {
                     )
                     summaries[stored.id, default: fresh].tiers.append(tier.kind)
                 }
+            } catch is TierUnavailable {
             } catch {
                 report("the sessions of the \(tier.kind.rawValue) tier cannot be listed: \(error)")
             }

@@ -7,10 +7,20 @@ public protocol SessionTier: Sendable {
     var kind: SessionSummary.Tier { get }
 
     /// Puts a snapshot in the place of the session's older one, as a whole or not at all.
-    func store(_ id: String, _ snapshot: [UInt8]) throws
+    ///
+    /// - Parameter isLate: the snapshot could not be written when it was made, and others may have gone on with the session
+    ///   since; then it only replaces what this process wrote or read.
+    /// - Throws: ``TierUnavailable`` for a tier that is left alone; whoever decided that has said why.
+    func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult
 
-    /// The bytes of a session's snapshot; nil when there is none.
+    /// The bytes of a session's snapshot; nil when there is none. Throws as ``store(_:_:isLate:)``.
     func load(_ id: String) throws -> [UInt8]?
+
+    /// Whether other processes write here as well, and what they wrote may be newer than what this one has in memory.
+    var isShared: Bool { get }
+
+    /// The bytes of a session's snapshot if another process wrote it, and this one has not read it yet.
+    func loadForeign(_ id: String) throws -> ForeignSnapshot
 
     /// Returns whether there was one.
     func remove(_ id: String) throws -> Bool
@@ -20,6 +30,37 @@ public protocol SessionTier: Sendable {
 
     /// What is here, as far as it is known without reading snapshots.
     func list() throws -> [StoredSession]
+
+    /// How many sessions are here.
+    func count() throws -> Int
+}
+
+extension SessionTier {
+    public var isShared: Bool { false }
+    public func loadForeign(_ id: String) throws -> ForeignSnapshot { .ownIsNewest }
+    public func count() throws -> Int { try list().count }
+}
+
+/// What became of a snapshot that was to be written.
+public enum StoreResult: Sendable, Hashable {
+    case stored
+    /// Somebody else writes the session just now: later, perhaps.
+    case busy
+    /// Somebody else has gone on with the session, and what they wrote stays.
+    case outdated
+}
+
+/// What a shared tier has of a session.
+public enum ForeignSnapshot: Sendable, Hashable {
+    case none
+    /// What this process wrote or read last.
+    case ownIsNewest
+    case bytes([UInt8])
+}
+
+/// A tier is left alone for a while because it failed.
+public struct TierUnavailable: Error, Sendable, Hashable {
+    public init() {}
 }
 
 /// A snapshot in a tier.
@@ -46,8 +87,9 @@ public struct DiskTier: SessionTier {
 
     public var kind: SessionSummary.Tier { .disk }
 
-    public func store(_ id: String, _ snapshot: [UInt8]) throws {
+    public func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult {
         try folder.store(id, snapshot)
+        return .stored
     }
 
     public func load(_ id: String) throws -> [UInt8]? {

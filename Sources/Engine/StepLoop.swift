@@ -1,4 +1,5 @@
 import Core
+import Dispatch
 import KVCache
 import Model
 import Sampling
@@ -16,8 +17,10 @@ struct StepLoop {
     private var outbox: Outbox
     /// Tells how long steps take; nil: nothing is learned from them.
     private let clock: (() -> ContinuousClock.Instant)?
-    /// Hears of sessions whose tokens changed.
+    /// Gets sessions whose tokens changed.
     private let archive: SessionArchive?
+    /// Those that it has not got yet.
+    private var changedSessions: [String] = []
     private let observer: (any StepObserver)?
 
     init(
@@ -88,6 +91,25 @@ struct StepLoop {
         memory.restore(snapshot, id: session, now: now)
     }
 
+    /// Writes some of those sessions that could not be written before, a few at a time, as each is a copy of its blocks.
+    func saveSomeUnsaved() {
+        for id in archive?.takeUnsaved(most: 4) ?? [] { saveAgain(id) }
+    }
+
+    /// Writes all sessions that could not be written before, and waits for each.
+    func saveAllUnsaved(until deadline: DispatchTime) {
+        guard let archive, archive.flush(until: deadline) else { return }
+        for id in archive.takeUnsaved(most: .max, evenIfFailing: true) {
+            saveAgain(id)
+            guard archive.flush(until: deadline) else { return }
+        }
+    }
+
+    private func saveAgain(_ id: String) {
+        guard let session = memory.sessions[id] else { return }
+        archive?.save(id, session, from: memory.pool, isLate: true)
+    }
+
     mutating func removeSession(_ id: String) {
         memory.removeSession(id)
     }
@@ -100,9 +122,14 @@ struct StepLoop {
         }
     }
 
-    /// Sends what was decided since the last step. A step does so by itself.
+    /// Sends what was decided since the last step, then archives the sessions that it changed. A step does so by itself.
     mutating func flush() {
         outbox.send()
+        // Behind the events, as copying a session's blocks takes as long as a short step.
+        for id in changedSessions {
+            if let session = memory.sessions[id] { archive?.save(id, session, from: memory.pool) }
+        }
+        changedSessions = []
     }
 
     // MARK: The step
@@ -121,7 +148,7 @@ struct StepLoop {
         var report = report(of: plan, now: now)
         if let begin, let planned { report?.planSeconds = (planned - begin) / .seconds(1) }
         for id in plan.expired { expire(id, now: now) }
-        defer { outbox.send() }
+        defer { flush() }
         guard !plan.isEmpty else { return tell(report) }
         let shape = plan.shape(chains: model.chainCount)
         let logits = model.forward(batch(for: plan), cache: memory.pool)
@@ -289,8 +316,8 @@ struct StepLoop {
     }
 
     private mutating func release(_ id: RequestID, now: ContinuousClock.Instant) {
-        guard let session = memory.end(id, now: now), let kept = memory.sessions[session] else { return }
-        archive?.save(session, kept, from: memory.pool)
+        guard let session = memory.end(id, now: now), archive != nil else { return }
+        changedSessions.append(session)
     }
 }
 

@@ -3,6 +3,7 @@ public final class ServerMetrics: Sendable {
     public let requests = RequestMetrics()
     public let engine = EngineMetrics()
     public let access = AccessMetrics()
+    public let redis = RedisMetrics()
 
     public init() {}
 
@@ -21,6 +22,7 @@ public final class ServerMetrics: Sendable {
         writeRequests(chains: chains, to: &text)
         writeEngine(to: &text)
         writeAccess(to: &text)
+        redis.write(to: &text)
         if aliases, let model { writeAliases(model: model, to: &text) }
         return text.bytes
     }

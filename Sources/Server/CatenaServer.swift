@@ -74,8 +74,8 @@ public final class CatenaServer: Sendable {
         guard isDue, let engine = engine.withLock({ $0 }) else { return }
         let metrics = metrics.engine
         engine.tidySessions { counts in
-            metrics.sessionsOnDisk.set(counts[.disk] ?? 0)
-            metrics.sessionsInRedis.set(counts[.redis] ?? 0)
+            if let count = counts[.disk] { metrics.sessionsOnDisk.set(count) }
+            if let count = counts[.redis] { metrics.sessionsInRedis.set(count) }
         }
     }
 
@@ -92,7 +92,7 @@ public final class CatenaServer: Sendable {
         }
         let addresses = try listen()
         let start = ContinuousClock.now
-        let loaded = try LoadedModel(configuration, metrics: metrics.engine, log: log)
+        let loaded = try LoadedModel(configuration, metrics: metrics, log: log)
         log.info("\(loaded.summary), loaded in \((ContinuousClock.now - start) / .milliseconds(1)) ms")
         engine.withLock { $0 = loaded.engine }
         state.becomeReady(
@@ -209,6 +209,8 @@ public enum StartError: Error, CustomStringConvertible {
     case vocabulary(tokenizer: Int, model: Int, path: String)
     /// A file that may have the checkpoint's chat template cannot be read.
     case chatTemplate(path: String, problem: String)
+    /// What the password of Redis is to be read from.
+    case redisPassword(String)
 
     public var description: String {
         switch self {
@@ -228,6 +230,8 @@ public enum StartError: Error, CustomStringConvertible {
                 + "tokens than the model knows"
         case .chatTemplate(let path, let problem):
             "\(path) cannot be read for its chat template: \(problem); mend it, or set model.chat_template"
+        case .redisPassword(let problem):
+            "sessions.redis.password_file: \(problem)"
         }
     }
 }

@@ -8,6 +8,7 @@ import Logging
 import Metrics
 import Model
 import ModelIO
+import Redis
 import Scheduling
 import ServerConfig
 import Tensor
@@ -22,7 +23,7 @@ struct LoadedModel: Sendable {
     let summary: String
 
     /// Opens the folder and starts the engine.
-    init(_ configuration: ServerConfiguration, metrics: EngineMetrics, log: Logger) throws {
+    init(_ configuration: ServerConfiguration, metrics: ServerMetrics, log: Logger) throws {
         let folder = configuration.model.path
         let checkpoint = try Checkpoint(folder: folder, chains: configuration.model.maxChains)
         tokenizer = try BPETokenizer(path: folder + "/" + BPETokenizer.fileName)
@@ -36,8 +37,8 @@ struct LoadedModel: Sendable {
         var fingerprint = ""
         let runtime = try Self.makeRuntime(checkpoint, configuration, fingerprint: &fingerprint)
         let limits = SchedulerLimits(configuration.scheduler, pool: runtime.pool, chains: checkpoint.chainCount)
-        metrics.blocks.set(limits.poolBlocks)
-        metrics.blockTokens.set(limits.blockTokens)
+        metrics.engine.blocks.set(limits.poolBlocks)
+        metrics.engine.blockTokens.set(limits.blockTokens)
         served = ServedModel(
             checkpoint,
             tokenizer: tokenizer,
@@ -55,12 +56,13 @@ struct LoadedModel: Sendable {
         options.sharesPrefixes = configuration.kvCache.prefixCache
         options.policy = .elastic(ElasticRules(eagerness: configuration.scheduler.eagerness))
         options.calibrationTime = configuration.scheduler.calibration
-        options.observer = StepMetrics(metrics)
+        options.observer = StepMetrics(metrics.engine)
         options.archive = try Self.makeArchive(
             configuration.sessions,
             checkpoint,
             fingerprint: fingerprint,
             layout: runtime.pool.layout,
+            metrics: metrics.redis,
             log: log
         )
         let calibrated = DispatchSemaphore(value: 0)
@@ -79,21 +81,35 @@ struct LoadedModel: Sendable {
         _ checkpoint: Checkpoint,
         fingerprint: String,
         layout: BlockLayout,
+        metrics: RedisMetrics,
         log: Logger
     ) throws -> SessionArchive? {
-        guard let path = settings.disk.path else { return nil }
-        let folder = try SnapshotFolder(path: path, maxBytes: settings.disk.size, timeToLive: settings.disk.ttl)
-        log.info("sessions on disk: \(folder.list().count) in \(path)")
+        let report: @Sendable (String) -> Void = { log.warning("\($0)") }
+        var places: [SessionArchive.Place] = []
+        if let path = settings.disk.path {
+            let folder = try SnapshotFolder(path: path, maxBytes: settings.disk.size, timeToLive: settings.disk.ttl)
+            log.info("sessions on disk: \(folder.list().count) in \(path)")
+            places.append(.init(DiskTier(folder), pendingLimit: settings.disk.writeBehind))
+        }
+        let contextLength = checkpoint.configuration.contextLength
+        if let host = settings.redis.host {
+            // What a session's blocks, tokens and texts take at most; the texts are the client's and the model's.
+            let maxBytes = layout.blocks(for: contextLength) * layout.blockBytes + contextLength * 4 + (64 << 10)
+            let redis = try RedisSnapshots.Settings(settings.redis, host: host, maxBytes: maxBytes)
+            let tier = RedisTier(redis, metrics: metrics, now: { SnapshotFolder.systemTime }, report: report)
+            log.info("sessions in Redis: \(host):\(settings.redis.port), keys \(settings.redis.prefix)*")
+            places.append(.init(tier, pendingLimit: settings.redis.writeBehind))
+        }
+        guard !places.isEmpty else { return nil }
         return SessionArchive(
-            tiers: [DiskTier(folder)],
+            places: places,
             identity: SessionArchive.Identity(
                 fingerprint: fingerprint,
                 layout: layout,
                 vocabularySize: checkpoint.configuration.vocabularySize,
-                contextLength: checkpoint.configuration.contextLength
+                contextLength: contextLength
             ),
-            pendingLimit: settings.disk.writeBehind,
-            report: { log.warning("\($0)") }
+            report: report
         )
     }
 

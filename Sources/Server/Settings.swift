@@ -3,6 +3,7 @@ import Access
 import Core
 import HTTP1
 import Net
+import Redis
 import ServerConfig
 
 // The configuration file's words in the words of the modules. `ServerConfig` knows none of them, and none knows it.
@@ -105,5 +106,35 @@ extension APIOptions {
         )
         maximumStops = configuration.limits.stops
         maximumStopBytes = configuration.limits.stopBytes
+    }
+}
+
+extension RedisSnapshots.Settings {
+    /// - Throws: ``StartError`` for a password file that cannot be used.
+    init(_ settings: ServerConfiguration.Sessions.Redis, host: String, maxBytes: Int) throws(StartError) {
+        // The table of settings keeps the port within its bounds.
+        var endpoint = RedisEndpoint(host: host, port: UInt16(settings.port))
+        endpoint.user = settings.user
+        endpoint.database = settings.database
+        if let path = settings.passwordFile {
+            endpoint.password = .file(path: path)
+        } else if let password = settings.password {
+            endpoint.password = .text(password)
+        }
+        do throws(RedisError) {
+            _ = try endpoint.readPassword()
+        } catch {
+            throw .redisPassword("\(error)")
+        }
+        self.init(endpoint: endpoint, maxBytes: maxBytes)
+        prefix = settings.prefix
+        timeToLive = settings.ttl
+        lookupTimeout = settings.lookupTimeout
+        commandTimeout = settings.commandTimeout
+        connectTimeout = settings.connectTimeout
+        minimumRate = settings.minimumRate
+        chunkBytes = settings.chunk
+        compresses = settings.compress
+        breaker = .init(failures: settings.breaker.failures, pause: settings.breaker.pause)
     }
 }

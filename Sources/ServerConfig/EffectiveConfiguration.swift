@@ -78,7 +78,7 @@ public struct EffectiveConfiguration: Sendable, Hashable {
                 problems.append(ConfigurationProblem(origin: origin, message: message))
             }
         }
-        if problems.isEmpty { problems = conflicts() }
+        if problems.isEmpty { problems = conflicts() + redisConflicts() }
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         warnings = Self.unknownVariables(of: environment)
     }
@@ -165,6 +165,28 @@ public struct EffectiveConfiguration: Sendable, Hashable {
                 "scheduler.step_tokens (\(tokens)) must be at least scheduler.max_running (\(running), "
                 + "\(origin(of: "scheduler.max_running"))), so that every running request gets its token in every step."
             problems.append(ConfigurationProblem(origin: origin(of: "scheduler.step_tokens"), message: message))
+        }
+        return problems
+    }
+
+    private func redisConflicts() -> [ConfigurationProblem] {
+        let redis = values.sessions.redis
+        var problems: [ConfigurationProblem] = []
+        if redis.tls {
+            let message =
+                "sessions.redis.tls must be false: the client library, hiredis 0.14 of Debian 12, has no TLS. Reach Redis "
+                + "through a private network or a tunnel, such as stunnel on this machine."
+            problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.tls"), message: message))
+        }
+        if redis.password != nil, redis.passwordFile != nil {
+            let message =
+                "sessions.redis.password_file and sessions.redis.password "
+                + "(\(origin(of: "sessions.redis.password"))) are both set; leave one out."
+            problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.password_file"), message: message))
+        }
+        if redis.user != nil, redis.password == nil, redis.passwordFile == nil {
+            let message = "sessions.redis.user is of no use without sessions.redis.password or password_file."
+            problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.user"), message: message))
         }
         return problems
     }

@@ -101,6 +101,33 @@ extension ServerConfiguration {
         Setting("sessions.disk.ttl", \.sessions.disk.ttl, .duration(anyTime)),
         Setting("sessions.disk.write_behind", \.sessions.disk.writeBehind, .bytes(atLeast: 1 << 20)),
 
+        Setting(
+            "sessions.redis.host",
+            \.sessions.redis.host,
+            .optional(.text("a name or a numeric address"), none: "null")
+        ),
+        Setting("sessions.redis.port", \.sessions.redis.port, .integer(1...65535)),
+        Setting("sessions.redis.user", \.sessions.redis.user, .optional(.text("a name"), none: "null")),
+        Setting("sessions.redis.password", \.sessions.redis.password, .optional(.secret, none: "null")),
+        Setting(
+            "sessions.redis.password_file",
+            \.sessions.redis.passwordFile,
+            .optional(.text("the path of a file"), none: "null")
+        ),
+        Setting("sessions.redis.database", \.sessions.redis.database, .integer(0...1_000_000)),
+        Setting("sessions.redis.tls", \.sessions.redis.tls, .bool),
+        Setting("sessions.redis.prefix", \.sessions.redis.prefix, .text("the beginning of keys")),
+        Setting("sessions.redis.ttl", \.sessions.redis.ttl, .duration(.seconds(1)...(.seconds(30 * 24 * 3600)))),
+        Setting("sessions.redis.lookup_timeout", \.sessions.redis.lookupTimeout, .duration(anyTime)),
+        Setting("sessions.redis.command_timeout", \.sessions.redis.commandTimeout, .duration(anyTime)),
+        Setting("sessions.redis.connect_timeout", \.sessions.redis.connectTimeout, .duration(anyTime)),
+        Setting("sessions.redis.minimum_rate", \.sessions.redis.minimumRate, .bytes(atLeast: 1 << 10)),
+        Setting("sessions.redis.chunk", \.sessions.redis.chunk, .bytes(atLeast: 64 << 10)),
+        Setting("sessions.redis.compress", \.sessions.redis.compress, .bool),
+        Setting("sessions.redis.write_behind", \.sessions.redis.writeBehind, .bytes(atLeast: 1 << 20)),
+        Setting("sessions.redis.breaker.failures", \.sessions.redis.breaker.failures, .integer(1...1000)),
+        Setting("sessions.redis.breaker.pause", \.sessions.redis.breaker.pause, .duration(anyTime)),
+
         Setting("limits.prompts", \.limits.prompts, .integer(count)),
         Setting("limits.n", \.limits.n, .integer(1...1024)),
         Setting("limits.choices", \.limits.choices, .integer(count)),

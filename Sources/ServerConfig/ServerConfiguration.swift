@@ -246,6 +246,7 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// Sessions idle for longer are forgotten.
         public var ttl = Duration.seconds(30 * 60)
         public var disk = Disk()
+        public var redis = Redis()
 
         /// A folder that keeps sessions beyond memory and beyond the end of the process.
         public struct Disk: Sendable, Hashable {
@@ -257,6 +258,51 @@ public struct ServerConfiguration: Sendable, Hashable {
             public var ttl = Duration.seconds(24 * 3600)
             /// The most bytes that wait to be written; a session beyond them is left out.
             public var writeBehind = 64 << 20
+        }
+
+        /// A Redis (6.2 or newer, one server and no cluster) that keeps sessions for several replicas. It costs a prefill when
+        /// it fails, never an answer.
+        public struct Redis: Sendable, Hashable {
+            /// Its name or numeric address. Nil: none.
+            public var host: String?
+            public var port = 6379
+            /// Nil: the default user.
+            public var user: String?
+            public var password: String?
+            /// The path of a file whose first line is the password; read for every new connection.
+            public var passwordFile: String?
+            /// The number of the database.
+            public var database = 0
+            /// Not to be had: hiredis 0.14, which Debian 12 has, knows no TLS.
+            public var tls = false
+            /// In front of every key. Servers of different models need different ones.
+            public var prefix = "catena:"
+            /// Sessions that are not written again for so long go.
+            public var ttl = Duration.seconds(24 * 3600)
+            /// How long a request waits for its session, beside the time that the session's bytes earn at `minimumRate`. Then
+            /// its prompt is computed.
+            public var lookupTimeout = Duration.milliseconds(50)
+            /// The same for writing, removing and listing sessions.
+            public var commandTimeout = Duration.seconds(1)
+            /// For a new connection, with login.
+            public var connectTimeout = Duration.milliseconds(500)
+            /// Bytes a second below which Redis is slow.
+            public var minimumRate = 64 << 20
+            /// Bytes of one value; larger sessions have several.
+            public var chunk = 1 << 20
+            /// Whether sessions are compressed: about 0.7 of the size, for processor time in every turn.
+            public var compress = false
+            /// The most bytes that wait to be written; a session beyond them is written later, or left out.
+            public var writeBehind = 64 << 20
+            public var breaker = Breaker()
+
+            /// When Redis is left alone.
+            public struct Breaker: Sendable, Hashable {
+                /// After so many failures in a row.
+                public var failures = 3
+                /// For so long. Then one request tries.
+                public var pause = Duration.seconds(5)
+            }
         }
     }
 

@@ -81,6 +81,22 @@ extension ValueForm where Value == String {
     }
 }
 
+extension ValueForm where Value == String {
+    /// Text that is never shown. Plain YAML may spell a number here.
+    static var secret: Self {
+        Self(
+            expected: "a text",
+            read: { raw in
+                switch raw {
+                case .plain(let text), .quoted(let text), .text(let text): text.isEmpty ? nil : text
+                default: nil
+                }
+            },
+            show: { _ in YAMLText.quoted("(not shown)") }
+        )
+    }
+}
+
 extension ValueForm where Value == Duration {
     static func duration(_ range: ClosedRange<Duration>) -> Self {
         let (least, most) = (Quantity.show(range.lowerBound), Quantity.show(range.upperBound))

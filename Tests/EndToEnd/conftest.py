@@ -25,14 +25,16 @@ def free_port() -> int:
 class RunningServer:
     """A `catena serve` process on a port of its own."""
 
-    def __init__(self, *arguments: str, model: Path = MODEL, log: Path | None = None) -> None:
-        """`log`: where what it says goes; else it can be read from the process."""
-        self.port = free_port()
+    def __init__(
+        self, *arguments: str, model: Path = MODEL, log: Path | None = None, port: int | None = None
+    ) -> None:
+        """`log`: where what it says goes, behind what is there; else it can be read from the process."""
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.model = model.name
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--model", model, "--port", str(self.port), *arguments],
-            stderr=log.open("w") if log else subprocess.PIPE,
+            stderr=log.open("a") if log else subprocess.PIPE,
             text=True,
         )
         self.wait_until_ready()

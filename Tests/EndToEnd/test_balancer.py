@@ -28,13 +28,11 @@ class Balancer:
     """HAProxy in front of three replicas, each with one thread and little KV."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
-        arguments = ["--threads", "1", "--set", "kv_cache.size=64MiB", "--set", "http.max_connections_per_address=null"]
+        self.folder = folder
+        self.arguments = ["--threads", "1", "--set", "kv_cache.size=64MiB"]
+        self.arguments += ["--set", "http.max_connections_per_address=null", *settings]
         with ThreadPoolExecutor(3) as starters:
-            self.replicas = list(
-                starters.map(
-                    lambda number: RunningServer(*arguments, *settings, log=folder / f"replica-{number}.log"), range(3)
-                )
-            )
+            self.replicas = list(starters.map(self.start, range(3)))
         port, admin = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.admin = f"http://127.0.0.1:{admin}"
@@ -46,6 +44,9 @@ class Balancer:
             stderr=subprocess.STDOUT,
         )
         self.wait_for_up(3)
+
+    def start(self, number: int, port: int | None = None) -> RunningServer:
+        return RunningServer(*self.arguments, log=self.folder / f"replica-{number}.log", port=port)
 
     def up(self, backend: str = "sessions") -> list[str]:
         """The replicas that HAProxy sends requests to."""

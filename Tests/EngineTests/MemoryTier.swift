@@ -3,14 +3,18 @@ import Dispatch
 import Engine
 import Synchronization
 
-/// A tier in memory that can fail, and whose writes can be held up.
+/// A tier in memory that can fail, that others write to, and whose writes can be held up.
 final class MemoryTier: SessionTier {
     struct Broken: Error {}
 
     private struct State {
         var snapshots: [String: [UInt8]] = [:]
         var writes: [String] = []
-        var isBroken = false
+        var error: (any Error)?
+        /// What others have written and this process has not read.
+        var foreign: Set<String> = []
+        var result = StoreResult.stored
+        var lateWrites: [String] = []
     }
 
     let kind = SessionSummary.Tier.redis
@@ -18,37 +22,67 @@ final class MemoryTier: SessionTier {
     /// Signalled when a held write has begun; waited for before it goes on.
     let held: (begun: DispatchSemaphore, released: DispatchSemaphore)?
 
-    init(holdsWrites: Bool = false) {
+    let isShared: Bool
+
+    init(holdsWrites: Bool = false, isShared: Bool = false) {
+        self.isShared = isShared
         held = holdsWrites ? (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)) : nil
     }
 
     /// Names of the sessions in the order of their writes.
     var writes: [String] { state.withLock { $0.writes } }
 
-    func breakDown() { state.withLock { $0.isBroken = true } }
+    /// Names of the sessions whose writes came late.
+    var lateWrites: [String] { state.withLock { $0.lateWrites } }
+
+    func breakDown(_ error: any Error = Broken()) { state.withLock { $0.error = error } }
+
+    func recover() { state.withLock { $0.error = nil } }
+
+    /// What writing says from now on.
+    func answer(_ result: StoreResult) { state.withLock { $0.result = result } }
+
+    /// Writes as another process does.
+    func put(_ id: String, _ snapshot: [UInt8]) {
+        state.withLock { state in
+            state.snapshots[id] = snapshot
+            state.foreign.insert(id)
+        }
+    }
 
     func damage(_ id: String) { state.withLock { $0.snapshots[id]?[100] ^= 1 } }
 
-    func store(_ id: String, _ snapshot: [UInt8]) throws {
+    func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult {
         held?.begun.signal()
         held?.released.wait()
-        try state.withLock { state in
-            guard !state.isBroken else { throw Broken() }
+        return try state.withLock { state in
+            if let error = state.error { throw error }
+            guard state.result == .stored else { return state.result }
             state.snapshots[id] = snapshot
             state.writes.append(id)
+            if isLate { state.lateWrites.append(id) }
+            return .stored
+        }
+    }
+
+    func loadForeign(_ id: String) throws -> ForeignSnapshot {
+        try state.withLock { state in
+            if let error = state.error { throw error }
+            guard let bytes = state.snapshots[id] else { return .none }
+            return state.foreign.remove(id) == nil ? .ownIsNewest : .bytes(bytes)
         }
     }
 
     func load(_ id: String) throws -> [UInt8]? {
         try state.withLock { state in
-            guard !state.isBroken else { throw Broken() }
+            if let error = state.error { throw error }
             return state.snapshots[id]
         }
     }
 
     func remove(_ id: String) throws -> Bool {
         try state.withLock { state in
-            guard !state.isBroken else { throw Broken() }
+            if let error = state.error { throw error }
             return state.snapshots.removeValue(forKey: id) != nil
         }
     }
@@ -57,7 +91,7 @@ final class MemoryTier: SessionTier {
 
     func list() throws -> [StoredSession] {
         try state.withLock { state in
-            guard !state.isBroken else { throw Broken() }
+            if let error = state.error { throw error }
             return state.snapshots.map { StoredSession(id: $0.key, bytes: $0.value.count, idle: 3) }
         }
     }

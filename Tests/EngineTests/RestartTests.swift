@@ -24,14 +24,13 @@ import Testing
         )
         options.calibrationTime = .zero
         options.archive = SessionArchive(
-            tiers: [DiskTier(snapshots)],
+            places: [.init(DiskTier(snapshots), pendingLimit: 1 << 20)],
             identity: .init(
                 fingerprint: "m",
                 layout: PrefixHashModel.layout,
                 vocabularySize: PrefixHashModel.vocabularySize,
                 contextLength: 1024
-            ),
-            pendingLimit: 1 << 20
+            )
         ) { Issue.record("\($0)") }
         return InferenceEngine(
             runtime: ModelRuntime(model: PrefixHashModel(), pool: PrefixHashModel.makePool(blocks: 64)),

@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Synchronization
 import Testing
 
@@ -24,9 +25,8 @@ import Testing
             vocabularySize: PrefixHashModel.vocabularySize,
             contextLength: 1024
         )
-        return SessionArchive(tiers: tiers, identity: identity, pendingLimit: pendingLimit) { [reports] in
-            reports.add($0)
-        }
+        let places = tiers.map { SessionArchive.Place($0, pendingLimit: pendingLimit) }
+        return SessionArchive(places: places, identity: identity) { [reports] in reports.add($0) }
     }
 
     /// Runs a request of a session; returns the session's tokens.
@@ -204,5 +204,174 @@ import Testing
         let list = archive.list()
         #expect(list["a"]?.tiers == [.redis, .redis] && list["b"]?.tiers == [.redis])
         #expect(list["a"]?.tokens == nil && list["a"]?.idle == 3 && (list["a"]?.bytes ?? 0) > 256)
+    }
+
+    // MARK: Tiers that fail, and come back
+
+    /// A slow tier does not hold up the other.
+    @Test func everyTierWritesAtItsOwnPace() throws {
+        let slow = MemoryTier(holdsWrites: true), fast = MemoryTier()
+        let archive = archive([slow, fast])
+        var bench = Bench(archive: archive)
+        for session in ["a", "b"] { _ = converse(&bench, session, prompt(20)) }
+        while fast.writes.count < 2 { Thread.sleep(forTimeInterval: 0.001) }
+        #expect(slow.writes.isEmpty)
+        for _ in 0..<2 { slow.held?.released.signal() }
+        archive.flush()
+        #expect(slow.writes == ["a", "b"])
+    }
+
+    @Test func whatFailedIsWrittenLater() {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        tier.breakDown()
+        for session in ["a", "b", "c"] { _ = converse(&bench, session, prompt(20)) }
+        archive.flush()
+        // One tries whether it works again.
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(reports.all.count == 4)
+        tier.recover()
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(tier.lateWrites.count == 1)
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(tier.lateWrites.sorted() == ["a", "b", "c"])
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(tier.lateWrites.count == 3 && archive.load("a", salt: nil) != nil)
+    }
+
+    @Test func atTheEndEverythingIsTriedOnce() {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        tier.breakDown()
+        for session in ["a", "b", "c"] { _ = converse(&bench, session, prompt(20)) }
+        bench.loop.saveAllUnsaved(until: .now() + 60)
+        #expect(reports.all.count == 6)
+        tier.recover()
+        bench.loop.saveAllUnsaved(until: .now() + 60)
+        #expect(tier.writes.sorted() == ["a", "b", "c"])
+    }
+
+    @Test func whatHadNoRoomIsWrittenLater() {
+        let tier = MemoryTier(holdsWrites: true)
+        let archive = archive([tier], pendingLimit: 300)
+        var bench = Bench(archive: archive)
+        for session in ["first", "second", "third"] { _ = converse(&bench, session, prompt(20)) }
+        for _ in 0..<3 { tier.held?.released.signal() }
+        archive.flush()
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(Set(tier.writes) == ["first", "second", "third"])
+    }
+
+    @Test func aSessionThatSomebodyElseWritesWaitsAndOneThatWentOnElsewhereDoesNot() {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        tier.answer(.outdated)
+        _ = converse(&bench, "outdated", prompt(20))
+        archive.flush()
+        tier.answer(.busy)
+        _ = converse(&bench, "busy", prompt(20))
+        archive.flush()
+        tier.answer(.stored)
+        bench.loop.saveSomeUnsaved()
+        archive.flush()
+        #expect(tier.lateWrites == ["busy"] && reports.all.isEmpty)
+    }
+
+    @Test func aNewStateIsNotLateThoughAnOldOneWas() {
+        let tier = MemoryTier(holdsWrites: true)
+        let archive = archive([tier])
+        var bench = Bench(archive: archive)
+        tier.breakDown()
+        tier.held?.released.signal()
+        let history = converse(&bench, "s", prompt(20))
+        archive.flush()
+        tier.recover()
+        // Held: both states of "s" wait behind it.
+        _ = converse(&bench, "other", prompt(20))
+        while tier.held?.begun.wait(timeout: .now() + 0.01) == .success {}
+        bench.loop.saveSomeUnsaved()
+        _ = converse(&bench, "s", history + [5])
+        for _ in 0..<2 { tier.held?.released.signal() }
+        archive.flush()
+        #expect(tier.writes == ["other", "s"] && tier.lateWrites.isEmpty)
+    }
+
+    @Test func aTierThatIsLeftAloneIsNotComplainedOf() {
+        let tier = MemoryTier(isShared: true), archive = archive([tier])
+        tier.breakDown(TierUnavailable())
+        var bench = Bench(archive: archive)
+        _ = converse(&bench, "s", prompt(20))
+        archive.flush()
+        #expect(archive.load("s", salt: nil) == nil && archive.loadForeign("s", salt: nil) == nil)
+        #expect(archive.list().isEmpty && !archive.remove("s"))
+        #expect(reports.all.isEmpty)
+    }
+
+    /// A client that deletes a session must not meet it again, whatever the tier does meanwhile.
+    @Test func whatCouldNotBeRemovedIsNotReadAndRemovedLater() {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        for session in ["a", "b"] { _ = converse(&bench, session, prompt(20)) }
+        archive.flush()
+        tier.breakDown()
+        #expect(!archive.remove("a"))
+        tier.recover()
+        #expect(archive.load("a", salt: nil) == nil && archive.load("b", salt: nil) != nil)
+        archive.tidy { _ in }
+        archive.flush()
+        #expect(archive.list().keys.sorted() == ["b"])
+        // The name is free again.
+        let history = converse(&bench, "a", prompt(9))
+        #expect(archive.load("a", salt: nil)?.tokens == history)
+    }
+
+    // MARK: Tiers that are shared
+
+    /// The bytes of a session after some words.
+    private func snapshot(_ session: String, _ words: [TokenID]) throws -> (tokens: [TokenID], bytes: [UInt8]) {
+        let tier = MemoryTier(), archive = archive([tier])
+        var bench = Bench(archive: archive)
+        let tokens = converse(&bench, session, words)
+        archive.flush()
+        return (tokens, try #require(try tier.load(session)))
+    }
+
+    @Test func whatOthersWroteComesBeforeAnOwnTier() throws {
+        let own = MemoryTier(), shared = MemoryTier(isShared: true)
+        let archive = archive([own, shared])
+        var bench = Bench(archive: archive)
+        let old = converse(&bench, "s", prompt(20))
+        archive.flush()
+        #expect(archive.load("s", salt: nil)?.tokens == old)
+        #expect(archive.loadForeign("s", salt: nil) == nil)
+        let new = try snapshot("s", old + prompt(3))
+        shared.put("s", new.bytes)
+        #expect(archive.load("s", salt: nil)?.tokens == new.tokens)
+        // Read once, it is known; the own tier is the faster one.
+        #expect(archive.load("s", salt: nil)?.tokens == old)
+    }
+
+    @Test func aSessionInMemoryGoesOnWhereAnotherReplicaStopped() throws {
+        let shared = MemoryTier(isShared: true), archive = archive([shared])
+        var bench = Bench(archive: archive)
+        let old = converse(&bench, "s", prompt(20))
+        archive.flush()
+        let new = try snapshot("s", old + prompt(3))
+        shared.put("s", new.bytes)
+        #expect(archive.loadForeign("s", salt: "tenant") == nil)
+        shared.put("s", new.bytes)
+        let foreign = try #require(archive.loadForeign("s", salt: nil))
+        bench.loop.restore(foreign, session: "s", now: bench.now)
+        #expect(bench.directory["s"]?.tokens == new.tokens)
+        // Another conversation under the same name does not take its place.
+        let other = try snapshot("s", prompt(60, from: 3))
+        shared.put("s", other.bytes)
+        bench.loop.restore(try #require(archive.loadForeign("s", salt: nil)), session: "s", now: bench.now)
+        #expect(bench.directory["s"]?.tokens == new.tokens)
     }
 }

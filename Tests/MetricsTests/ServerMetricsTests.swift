@@ -59,6 +59,10 @@ import Testing
         metrics.engine.prefillRecomputed.add(9)
         metrics.engine.sessionsOnDisk.set(3)
         metrics.engine.queueTime.record(.milliseconds(2))
+        metrics.redis.count(.lookup, .timeout, .milliseconds(50))
+        metrics.redis.count(.lookup, .skipped, .zero)
+        metrics.redis.set(.open, of: .read)
+        metrics.redis.bytesWritten.add(700)
         let lines = Set(page(metrics))
         for line in [
             #"catena_requests_total{outcome="completed"} 1"#, #"catena_requests_total{outcome="unavailable"} 1"#,
@@ -76,6 +80,12 @@ import Testing
             #"catena_prefill_tokens_total{source="recomputed"} 9"#, #"catena_sessions{tier="disk"} 3"#,
             #"catena_queue_time_seconds_bucket{le="0.001"} 0"#, #"catena_queue_time_seconds_bucket{le="0.0025"} 1"#,
             "catena_queue_time_seconds_sum 0.002",
+            #"catena_redis_operations_total{operation="lookup",outcome="timeout"} 1"#,
+            #"catena_redis_operations_total{operation="lookup",outcome="left_alone"} 1"#,
+            #"catena_redis_operations_total{operation="store",outcome="ok"} 0"#,
+            #"catena_redis_operation_seconds_count{operation="lookup"} 1"#,
+            #"catena_redis_breaker_state{lane="read"} 2"#, #"catena_redis_breaker_state{lane="write"} 0"#,
+            #"catena_redis_bytes_total{direction="written"} 700"#,
             #"vllm:num_requests_running{model_name="m"} 5"#, #"vllm:num_requests_waiting{model_name="m"} 2"#,
             #"vllm:kv_cache_usage_perc{model_name="m"} 0.25"#,
             #"vllm:cache_config_info{model_name="m",block_size="16",num_gpu_blocks="100"} 1"#,

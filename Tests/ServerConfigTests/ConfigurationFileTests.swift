@@ -104,8 +104,21 @@ import Testing
             "c.yaml:1:31: http.limits.bodies_total (2MiB) must be at least http.limits.inflated_body (3MiB, "
                 + "c.yaml:1:52), or no such body could come."
         ),
+        (
+            "sessions: {redis: {tls: true}}",
+            "c.yaml:1:25: sessions.redis.tls must be false: the client library, hiredis 0.14 of Debian 12, has no TLS. Reach "
+                + "Redis through a private network or a tunnel, such as stunnel on this machine."
+        ),
+        (
+            "sessions: {redis: {password: a, password_file: b}}",
+            "c.yaml:1:48: sessions.redis.password_file and sessions.redis.password (c.yaml:1:30) are both set; leave one out."
+        ),
+        (
+            "sessions: {redis: {user: catena}}",
+            "c.yaml:1:26: sessions.redis.user is of no use without sessions.redis.password or password_file."
+        ),
     ])
-    func listenersAndBodiesThatCannotBe(yaml: String, message: String) {
+    func settingsThatCannotBeMeantTogether(yaml: String, message: String) {
         let error = #expect(throws: ConfigurationError.self) { try EffectiveConfiguration(yaml: yaml, name: "c.yaml") }
         #expect(error?.description == message)
     }

@@ -1,3 +1,4 @@
+import Foundation
 import ServerConfig
 import Testing
 
@@ -48,6 +49,20 @@ import Testing
                 "environment variable CATENA_SERVICE_HOST: this is no key of Catena; did you mean CATENA_SERVER_HOST?",
             ]
         )
+    }
+
+    /// Neither the values in force nor a complaint about them shows a password.
+    @Test func passwordsAreNotShown() throws {
+        let environment = ["CATENA_SESSIONS_REDIS_PASSWORD": "hush-hush"]
+        let configuration = try EffectiveConfiguration(yaml: "", name: "", environment: environment)
+        #expect(configuration.values.sessions.redis.password == "hush-hush")
+        #expect(!configuration.describe().contains("hush"))
+        let line = #"    password: "(not shown)"  # environment variable CATENA_SESSIONS_REDIS_PASSWORD"#
+        #expect(configuration.describe().components(separatedBy: "\n").contains(line))
+        // A file may hold one that looks like a number.
+        let file = try EffectiveConfiguration(yaml: "sessions: {redis: {password: 007}}", name: "c.yaml")
+        #expect(file.values.sessions.redis.password == "007")
+        #expect(try EffectiveConfiguration(yaml: "", name: "").describe().contains("    password: null  # default"))
     }
 
     @Test func describesItself() throws {
