@@ -5,10 +5,12 @@ import random
 
 import httpx
 
-WORDS = "the old man and his dog went down to sea where ships of every size lay under a grey sky while gulls cried".split()
-STRANGE = ["naïve café", "日本語の文", "🦜👩‍👩‍👧 ok", "e\u0301\u0302", "\u2028\ttab", "Ελληνικά", "€ 5", "\ufffd", "<|endoftext|>"]
+WORDS = "the old man and his dog went down to sea where ships of every size lay under a grey sky and gulls cried".split()
+STRANGE = ["naïve café", "日本語の文", "🦜👩‍👩‍👧 ok", "e\u0301\u0302", "\u2028\ttab", "Ελληνικά", "€ 5", "\ufffd"]
+STRANGE += ["<|endoftext|>"]
 # What a model of English prose says soon, and what it says once byte tokens are made likely.
-STOPS = [" the", "e", "\n", ", and", ".", '"', "\n\n", "é", "€", "\ufffd", "\ufffd\ufffd", "ed the", " a", "日本", "never said"]
+STOPS = [" the", "e", "\n", ", and", ".", '"', "\n\n", "ed the", " a", "never said"]
+STOPS += ["é", "€", "\ufffd", "\ufffd\ufffd", "日本"]
 
 
 class RandomRequests:
