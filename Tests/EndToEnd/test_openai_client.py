@@ -1,9 +1,11 @@
 """The official OpenAI package against the running server: answers, streams, typed errors, retries and cancellation."""
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import openai
@@ -87,6 +89,14 @@ def test_every_field_of_the_package(client: openai.OpenAI, server) -> None:
                if offset >= len(prompt)]  # fmt: skip
         means.append(sum(own) / len(own))
     assert means[0] >= means[1] and means[2] >= means[3]
+
+
+def test_the_documentation_has_every_field_of_the_package() -> None:
+    fields = set(inspect.signature(openai.resources.Completions.create).parameters)
+    fields -= {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
+    text = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text()
+    assert "best_of" in fields
+    assert sorted(field for field in fields if f"`{field}`" not in text and f"`{field}." not in text) == []
 
 
 def test_best_of_gives_the_likeliest(client: openai.OpenAI, server) -> None:

@@ -39,6 +39,7 @@ if [ "$sanitizer" = thread ]; then
     export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
 else
     export ASAN_OPTIONS="detect_stack_use_after_return=1 check_initialization_order=1"
+    export LSAN_OPTIONS="suppressions=$PWD/Tests/Sanitizers/leaks.supp"
 fi
 
 failed=()
