@@ -2,6 +2,7 @@
 #   MODEL=path    the model that `serve`, `bench` and `eval` use
 #   PORT=8080     where `serve` listens
 #   SECONDS=1800  how long `soak` runs, and each test of `test-cluster`
+#   RUNS=1000     random cases of each kind that `test-random` tries; SEED=7 for those of another run
 
 MODEL ?= Models/catena-fable-16m
 PORT ?= 8080
@@ -10,6 +11,7 @@ SECONDS ?= 1800
 VENV := .venv
 CATENA := .build/release/catena
 DEPLOY_TOOLS := .build/deploy-tools
+LM_EVAL := .build/lm-eval
 SOURCES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Benchmarks
 
 # Warnings in our own code are errors here; a user's newer compiler may warn without failing.
@@ -18,10 +20,10 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster fuzz soak bench benchmarks train eval format lint lint-deploy image clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster test-random test-lm-eval sanitize-address sanitize-thread fuzz soak bench benchmarks train eval format lint lint-deploy image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 packages:
 	@deploy/install-packages.sh
@@ -54,6 +56,22 @@ test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS
 test-cluster: build $(VENV)/clients $(DEPLOY_TOOLS)/ready ## Restart and kill replicas behind HAProxy under load, for SECONDS each
 	CATENA=$(CATENA) HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server CLUSTER_RATE=20 \
 		CLUSTER_SECONDS=$(SECONDS) $(VENV)/bin/python -m pytest -q -s Tests/EndToEnd/test_cluster.py
+
+test-random: build $(VENV)/clients ## RUNS random requests, streamed and whole, and RUNS random cancels
+	CATENA=$(CATENA) RANDOM_RUNS=$(or $(RUNS),1000) RANDOM_SEED=$(SEED) \
+		$(VENV)/bin/python -m pytest -q -s Tests/EndToEnd/test_random_streams.py Tests/EndToEnd/test_random_cancels.py
+
+test-lm-eval: build $(VENV)/clients $(LM_EVAL)/ready ## Hold what lm-eval gets from the server against PyTorch
+	CATENA=$(CATENA) PYTHONPATH=Tests/EndToEnd CATENA_CPU=avx2 $(VENV)/bin/python Tests/LMEval/compare.py \
+		--lm-eval $(LM_EVAL)/bin/lm_eval --set kv_cache.dtype=f32 --limit 0.0001
+	CATENA=$(CATENA) PYTHONPATH=Tests/EndToEnd $(VENV)/bin/python Tests/LMEval/compare.py \
+		--lm-eval $(LM_EVAL)/bin/lm_eval
+
+sanitize-address: packages swift $(VENV)/clients ## Run every Swift test, and 5 minutes of load, under the address sanitizer
+	PYTHON=$(VENV)/bin/python Tests/Sanitizers/sanitize.sh address
+
+sanitize-thread: packages swift $(VENV)/clients ## The same under the thread sanitizer
+	PYTHON=$(VENV)/bin/python Tests/Sanitizers/sanitize.sh thread
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh
@@ -97,6 +115,11 @@ $(VENV)/ready: training/requirements.txt training/make-venv.sh
 
 $(VENV)/clients: $(VENV)/ready Tests/EndToEnd/requirements.txt
 	$(VENV)/bin/python -m pip install -q -r Tests/EndToEnd/requirements.txt
+	@touch $@
+
+$(LM_EVAL)/ready: Tests/LMEval/requirements.txt
+	python3 -m venv $(LM_EVAL)
+	$(LM_EVAL)/bin/python -m pip install -q -r $<
 	@touch $@
 
 $(VENV)/bin/promtool: Tests/EndToEnd/get-promtool.sh | $(VENV)/ready

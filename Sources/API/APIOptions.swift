@@ -10,11 +10,11 @@ public struct APIOptions: Sendable, Hashable {
     public var defaultBudget = LatencyBudget.none
     /// How long a stream may be silent before a `: ping` comment keeps proxies from closing it.
     public var pingInterval: Duration = .seconds(15)
-    /// The most `n` of one request.
+    /// The most `n` and `best_of` of one request.
     public var maximumN = 16
     /// The most prompts of one request.
     public var maximumPrompts = 64
-    /// The most choices (prompts times `n`) of one request.
+    /// The most choices (prompts times `n`, or `best_of`) of one request.
     public var maximumChoices = 128
     /// The most stop strings of one request.
     public var maximumStops = 16

@@ -310,9 +310,9 @@ public struct ServerConfiguration: Sendable, Hashable {
     public struct Limits: Sendable, Hashable {
         /// Prompts of one request.
         public var prompts = 64
-        /// `n`: answers to one prompt.
+        /// `n` and `best_of`: answers to one prompt.
         public var n = 16
-        /// Answers in all: prompts times `n`. Never more than requests may run and wait, as they could not all be
+        /// Answers in all: prompts times `n`, or `best_of`. Never more than requests may run and wait, as they could not all be
         /// taken.
         public var choices = 128
         /// Stop strings.

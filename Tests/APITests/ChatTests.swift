@@ -231,7 +231,8 @@ import Testing
             ),
             (
                 #""response_format":{"type":"json_object"}"#,
-                "'response_format' is not supported by Catena; leave it out or give null. Got an object.",
+                "'response_format.type' must be \"text\": Catena does not hold answers to another form; got the string "
+                    + "\"json_object\".",
                 "response_format", "unsupported_parameter"
             ),
             (

@@ -59,8 +59,20 @@ import Testing
         Good(#""seed":-1"#) { $0.seed = .max },
         Good(#""seed":9007199254740993"#) { $0.seed = 9_007_199_254_740_993 },
         Good(#""seed":18446744073709551615"#) { $0.seed = .max },
-        Good(#""n":3"#) { $0.n = 3 },
-        Good(#""n":2,"best_of":2"#) { $0.n = 2 },
+        Good(#""n":3"#) {
+            $0.n = 3
+            $0.bestOf = 3
+        },
+        Good(#""n":2,"best_of":2,"stream":true"#) {
+            $0.n = 2
+            $0.bestOf = 2
+            $0.stream = true
+        },
+        Good(#""n":2,"best_of":16"#) {
+            $0.n = 2
+            $0.bestOf = 16
+        },
+        Good(#""best_of":3"#) { $0.bestOf = 3 },
         Good(#""stream":true"#) { $0.stream = true },
         Good(#""stream":true,"stream_options":{"include_usage":true}"#) {
             $0.stream = true
@@ -183,9 +195,13 @@ import Testing
         (#""seed":1.5"#, "'seed' must be an integer of 64 bits; got the number 1.5.", "seed"),
         (#""n":0"#, "'n' must be an integer from 1 to 16; got the number 0.", "n"),
         (#""n":17"#, "'n' must be an integer from 1 to 16; got the number 17.", "n"),
+        (#""n":3,"best_of":2"#, "'best_of' must be at least n (3); got 2.", "best_of"),
+        (#""best_of":17"#, "'best_of' must be an integer from 1 to 16; got the number 17.", "best_of"),
         (
-            #""n":1,"best_of":3"#,
-            "'best_of' must be equal to n (1): this server returns every answer it generates; got 3.", "best_of"
+            #""best_of":3,"n":2,"stream":true"#,
+            "'best_of' (3) above n (2) cannot be streamed: which answers are the best is known at their end; leave "
+                + "'best_of' or 'stream' out.",
+            "best_of"
         ),
         (#""stream":"yes""#, "'stream' must be true or false; got the string \"yes\".", "stream"),
         (
@@ -222,6 +238,11 @@ import Testing
         ),
         (
             #""session_id":"a","n":2"#,
+            "A session continues one answer: it takes one prompt and n = 1; this request asks for 2 answers.",
+            "session_id"
+        ),
+        (
+            #""session_id":"a","best_of":2"#,
             "A session continues one answer: it takes one prompt and n = 1; this request asks for 2 answers.",
             "session_id"
         ),
@@ -277,6 +298,41 @@ import Testing
         #expect(try decode(#""prompt":"a","suffix":"""#) == expected { _ in })
     }
 
+    /// An answer in another form than the one asked for would be a wrong one, also where OpenAI's API has no such field.
+    @Test(arguments: [
+        (
+            #""response_format":{"type":"json_object"}"#,
+            "'response_format.type' must be \"text\": Catena does not hold answers to another form; got the string "
+                + "\"json_object\".",
+            "response_format"
+        ),
+        (
+            #""response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{}}}"#,
+            "'response_format.type' must be \"text\": Catena does not hold answers to another form; got the string "
+                + "\"json_schema\".",
+            "response_format"
+        ),
+        (
+            #""response_format":{}"#,
+            "'response_format.type' must be \"text\": Catena does not hold answers to another form; got null.",
+            "response_format"
+        ),
+        (
+            #""tools":[{"type":"function"}]"#,
+            "'tools' is not supported by Catena; leave it out or give null. Got a list.", "tools"
+        ),
+    ])
+    func refusesOtherForms(fields: String, message: String, param: String) {
+        #expect(throws: APIError.invalid(message, param: param, code: "unsupported_parameter")) {
+            try decode(#""prompt":"a","# + fields)
+        }
+    }
+
+    @Test func takesTheFormOfText() throws {
+        let fields = #""prompt":"a","response_format":{"type":"text"},"tools":[],"functions":null"#
+        #expect(try decode(fields) == expected { _ in })
+    }
+
     @Test(
         arguments: [
             ("[1]", "The body must be a JSON object; got a list.", nil),
@@ -308,10 +364,14 @@ import Testing
         let many = APIError.invalid("'prompt' may have at most 3 prompts; got 4.", param: "prompt")
         #expect(throws: many) { try decode(#""prompt":["a","b","c","d"]"#, options: options) }
         #expect(throws: many) { try decode(#""prompt":[[1],[1],[1],[1]]"#, options: options) }
-        #expect(try decode(#""prompt":["a","b"],"n":2"#, options: options).choiceCount == 4)
+        #expect(try decode(#""prompt":["a","b"],"n":2"#, options: options).candidateCount == 4)
         let choices = "3 prompts with n = 2 make 6 answers; one request may ask for 5."
         #expect(throws: APIError.invalid(choices, param: "n")) {
             try decode(#""prompt":["a","b","c"],"n":2"#, options: options)
+        }
+        let candidates = "2 prompts with best_of = 3 make 6 answers; one request may ask for 5."
+        #expect(throws: APIError.invalid(candidates, param: "best_of")) {
+            try decode(#""prompt":["a","b"],"best_of":3"#, options: options)
         }
     }
 

@@ -1,6 +1,7 @@
 """Starts the real server with the bundled model, once for all tests, and stops it with SIGTERM."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -73,3 +74,15 @@ def server() -> Iterator[RunningServer]:
 def http(server: RunningServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=120) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def random_runs() -> int:
+    """How many random cases a test tries."""
+    return int(os.environ.get("RANDOM_RUNS", 20))
+
+
+@pytest.fixture(scope="session")
+def random_seed() -> int:
+    """What they come from. Failures tell it."""
+    return int(os.environ.get("RANDOM_SEED") or random.randrange(1 << 32))

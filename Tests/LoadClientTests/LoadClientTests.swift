@@ -10,7 +10,7 @@ import Testing
             target: try Target(server.url),
             template: CompletionTemplate(prompts: .words(tokensPerWord: 1, seed: 1))
         )
-        client.timeout = 20
+        client.timeout = 50
         return client
     }
 

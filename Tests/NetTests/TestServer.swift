@@ -58,7 +58,7 @@ final class TestServer: Sendable {
 }
 
 /// Waits until `condition` holds; false when it does not within `patience`.
-func eventually(within patience: Duration = .seconds(10), _ condition: () -> Bool) -> Bool {
+func eventually(within patience: Duration = RawClient.patience, _ condition: () -> Bool) -> Bool {
     let end = ContinuousClock.now + patience
     while !condition() {
         if ContinuousClock.now > end { return false }

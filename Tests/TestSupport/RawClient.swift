@@ -11,7 +11,9 @@ public final class RawClient {
     }
 
     /// Longest wait of one call, unless it is given another.
-    public static let patience: Duration = .seconds(10)
+    public static let patience: Duration = .seconds(
+        getenv("TEST_PATIENCE").flatMap { Int(String(cString: $0)) } ?? 10
+    )
 
     /// What must live as long as the client: its server, which Swift would let go of after its last mention.
     public var owner: AnyObject?

@@ -3,7 +3,7 @@ import Tokenizer
 
 /// One of the answers of a request: takes the engine's events, gives the pieces of its text. Pure.
 struct Choice: Sendable {
-    /// `prompt * n + number`.
+    /// `prompt * bestOf + number`.
     let index: Int
     private(set) var text: ChoiceText
     private(set) var admission: Admission?

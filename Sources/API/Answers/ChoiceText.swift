@@ -33,8 +33,13 @@ struct ChoiceText: Sendable {
     private(set) var tokenCount = 0
     /// `chainTokens[k - 1]`: tokens computed by `k` chains.
     private(set) var chainTokens: [Int]
+    /// The sum of the tokens' log probabilities, of those that have one.
+    private(set) var logprobSum = 0.0
     /// Why the text ended; nothing is taken after that.
     private(set) var finish: FinishReason?
+
+    /// The mean log probability of its tokens: what `best_of` compares, OpenAI's "log probability per token".
+    var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
 
     /// - Parameters:
     ///   - offset: the scalars of the text before the generated one (an echoed prompt).
@@ -60,6 +65,7 @@ struct ChoiceText: Sendable {
     mutating func take(_ token: GeneratedToken) -> [AnswerPiece] {
         guard finish == nil else { return [] }
         tokenCount += 1
+        if let logprobs = token.logprobs { logprobSum += Double(logprobs.chosen.logprob) }
         if chainTokens.indices.contains(token.chains - 1) { chainTokens[token.chains - 1] += 1 }
         let entry = logprobs.map { count in
             LogprobEntry(token: token.id, logprobs: token.logprobs, count: count, offset: scalars, codec: codec)

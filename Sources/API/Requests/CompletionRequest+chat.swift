@@ -12,7 +12,6 @@ extension CompletionRequest {
         options: APIOptions
     ) throws(APIError) -> CompletionRequest {
         let fields = try RequestFields(body: body)
-        try refuseTools(fields)
         let template = model.chatTemplate
         let conversation = Conversation(messages: try ChatMessage.decode(fields), template: template)
         var request = try decode(
@@ -27,18 +26,6 @@ extension CompletionRequest {
         request.stop += template.stops
         request.skipsLeadingSpaces = template.skipsLeadingSpaces
         return request
-    }
-
-    private static func refuseTools(_ fields: RequestFields) throws(APIError) {
-        for name in ["tools", "functions"] {
-            guard let value = fields[name] else { continue }
-            guard case .array(let values) = value else { throw RequestFields.wrong(name, "a list", value) }
-            guard values.isEmpty else { throw .unsupported(name, value) }
-        }
-        guard let format = try fields.object("response_format") else { return }
-        guard try RequestFields(format).string("type") == "text" else {
-            throw .unsupported("response_format", .object(format))
-        }
     }
 
     /// The newer name of the limit, or the older one.

@@ -62,14 +62,34 @@ extension CompletionRequest {
         request.priority = try fields.integer("priority", in: -100...100)
         request.cacheSalt = try cacheSalt(fields)
         request.sessionID = try SessionName.resolve(header: headers.sessionID, body: try fields.string("session_id"))
-        if request.sessionID != nil && request.choiceCount > 1 {
+        if request.sessionID != nil && request.candidateCount > 1 {
             throw .invalid(
                 "A session continues one answer: it takes one prompt and n = 1; this request asks for "
-                    + "\(request.choiceCount) answers.",
+                    + "\(request.candidateCount) answers.",
                 param: "session_id"
             )
         }
+        try refuseForms(fields)
         return request
+    }
+
+    /// Refuses what asks for answers of a form that this server does not hold its model to.
+    private static func refuseForms(_ fields: RequestFields) throws(APIError) {
+        for name in ["tools", "functions"] {
+            guard let value = fields[name] else { continue }
+            guard case .array(let values) = value else { throw RequestFields.wrong(name, "a list", value) }
+            guard values.isEmpty else { throw .unsupported(name, value) }
+        }
+        guard let format = try fields.object("response_format") else { return }
+        let type = RequestFields(format)["type"] ?? .null
+        guard type.string == "text" else {
+            throw .invalid(
+                "'response_format.type' must be \"text\": Catena does not hold answers to another form; got "
+                    + "\(type.found).",
+                param: "response_format",
+                code: "unsupported_parameter"
+            )
+        }
     }
 
     private static let longestSalt = 256
@@ -89,20 +109,26 @@ extension CompletionRequest {
     /// How much to answer, and in which form.
     private mutating func decodeAnswer(_ fields: RequestFields, _ options: APIOptions) throws(APIError) {
         n = try fields.integer("n", in: 1...options.maximumN) ?? 1
-        if let bestOf = try fields.integer("best_of", in: 1...Int.max), bestOf != n {
-            throw .invalid(
-                "'best_of' must be equal to n (\(n)): this server returns every answer it generates; got \(bestOf).",
-                param: "best_of"
-            )
+        bestOf = try fields.integer("best_of", in: 1...options.maximumN) ?? n
+        guard bestOf >= n else {
+            throw .invalid("'best_of' must be at least n (\(n)); got \(bestOf).", param: "best_of")
         }
-        guard choiceCount <= options.maximumChoices else {
+        guard candidateCount <= options.maximumChoices else {
+            let name = isRanked ? "best_of" : "n"
             throw .invalid(
-                "\(prompts.count) prompts with n = \(n) make \(choiceCount) answers; one request may ask for "
-                    + "\(options.maximumChoices).",
-                param: "n"
+                "\(prompts.count) prompts with \(name) = \(bestOf) make \(candidateCount) answers; one request may ask "
+                    + "for \(options.maximumChoices).",
+                param: name
             )
         }
         stream = try fields.bool("stream") ?? false
+        guard !stream || !isRanked else {
+            throw .invalid(
+                "'best_of' (\(bestOf)) above n (\(n)) cannot be streamed: which answers are the best is known at their "
+                    + "end; leave 'best_of' or 'stream' out.",
+                param: "best_of"
+            )
+        }
         if let streamOptions = try fields.object("stream_options") {
             guard stream else {
                 throw .invalid("'stream_options' is only for requests with 'stream': true.", param: "stream_options")

@@ -45,6 +45,8 @@ public struct CompletionRequest: Sendable, Hashable {
     public var seed: UInt64?
     /// Answers for each prompt.
     public var n = 1
+    /// Answers generated for each prompt, at least `n`: the likeliest of them are given.
+    public var bestOf = 1
     public var stream = false
     /// Whether a stream ends with a chunk that holds the usage.
     public var includeUsage = false
@@ -72,10 +74,13 @@ public struct CompletionRequest: Sendable, Hashable {
         if case .chat = prompts[0] { true } else { false }
     }
 
-    /// Answers in all.
-    var choiceCount: Int { prompts.count * n }
+    /// Answers generated in all.
+    var candidateCount: Int { prompts.count * bestOf }
 
-    /// The sampling rules of the answer with this number among the `n` of a prompt. Seeds are derived by the number
+    /// Whether some of the answers are only generated to be compared.
+    var isRanked: Bool { bestOf > n }
+
+    /// The sampling rules of the answer with this number among those of a prompt. Seeds are derived by the number
     /// alone, so that prompts sent together are answered as if sent one by one.
     func sampling(number: Int, seed: UInt64) -> SamplingParameters {
         SamplingParameters(

@@ -51,7 +51,7 @@ extension Router {
         }
     }
 
-    /// One engine request for each choice, in the order of their index: `prompt * n + number`.
+    /// One engine request for each answer to be generated, in the order of their index: `prompt * bestOf + number`.
     private func submissions(
         for request: CompletionRequest,
         _ context: RequestContext,
@@ -78,7 +78,7 @@ extension Router {
             let echo = request.echo ? EchoedPrompt(prompt: prompt, tokens: tokens, codec: backend.codec) : nil
             let seed = request.seed ?? UInt64.random(in: .min ... .max)
             let first = submissions.count
-            for number in 0..<request.n {
+            for number in 0..<request.bestOf {
                 let generation = GenerationRequest(
                     id: .next(),
                     prompt: tokens,
@@ -87,7 +87,7 @@ extension Router {
                     chains: request.chains,
                     sampling: request.sampling(number: number, seed: seed),
                     endTokens: endTokens.union(request.stopTokens),
-                    logprobs: request.logprobs,
+                    logprobs: request.logprobs ?? (request.isRanked ? 0 : nil),
                     promptLogprobs: request.echo && request.logprobs != nil,
                     sessionID: sessionID,
                     arrival: arrival,

@@ -199,9 +199,22 @@ final class RunningCompletion: Sendable {
         }
         guard state.choices.allSatisfy(\.isFinished) else { return }
         let headers = context.completionHeaders(id: id, admission: state.firstAdmission)
-        let body = writer.answer(state.answers, usage: usage(state))
+        let body = writer.answer(given(state), usage: usage(state))
         state.actions.append(.respond(Response(ResponseHead(.ok, headers: headers), body: body)))
         end(outcome(state), &state)
+    }
+
+    /// The answers that the client gets, of those that are complete: for each prompt the `n` whose mean log probability is
+    /// the highest, the best first. All of them in their order, where no more were generated than asked for.
+    private func given(_ state: State) -> [AnswerPiece] {
+        guard request.isRanked else { return state.answers }
+        return stride(from: 0, to: state.choices.count, by: request.bestOf).flatMap { first in
+            let ranked = (first..<first + request.bestOf).sorted { left, right in
+                let means = (state.choices[left].text.meanLogprob, state.choices[right].text.meanLogprob)
+                return means.0 == means.1 ? left < right : means.0 > means.1
+            }
+            return ranked.prefix(request.n).map { state.answers[$0] }
+        }
     }
 
     /// - Parameter frames: what a stream still has to say before.
@@ -285,7 +298,7 @@ final class RunningCompletion: Sendable {
     func usage(_ state: State) -> Usage {
         var usage = Usage(chainTokens: state.choices.first.map { $0.text.chainTokens.map { _ in 0 } } ?? [])
         for (index, choice) in state.choices.enumerated() {
-            if index % request.n == 0 {
+            if index % request.bestOf == 0 {
                 usage.promptTokens += submissions[index].request.prompt.count
                 usage.cachedTokens += choice.admission?.cachedTokens ?? 0
             }
