@@ -89,10 +89,16 @@ let package = Package(
             dependencies: ["Compression", "CShims", "HTTP1", "TLS", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
+        // Files that the server answers with as they are: the playground and the API's description, carried in the program.
+        .target(
+            name: "Pages",
+            resources: [.embedInCode("playground.html"), .embedInCode("openapi.json")],
+            swiftSettings: swiftSettings
+        ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(
             name: "API",
-            dependencies: ["Core", "HTTP1", "JSON", "Metrics", "Tokenizer"],
+            dependencies: ["Core", "HTTP1", "JSON", "Metrics", "Pages", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
 

@@ -54,6 +54,7 @@ extension CompressionPolicy {
 extension APIOptions {
     init(_ configuration: ServerConfiguration) {
         self.init()
+        hasPlayground = configuration.server.playground
         acceptAnyModel = configuration.model.acceptAnyModel
         defaultChains = configuration.model.defaultChains
         defaultBudget = LatencyBudget(whole: configuration.model.defaultBudget)

@@ -32,6 +32,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var plain = true
         /// The path of a Unix socket to listen on as well.
         public var unixSocket: String?
+        /// Whether `/` is the playground, a page to try the model with.
+        public var playground = true
         public var tls = TLS()
 
         /// HTTPS, on a port of its own beside the plain one.

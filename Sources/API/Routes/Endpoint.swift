@@ -15,6 +15,8 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     case health = "/health"
     case readiness = "/readyz"
     case metrics = "/metrics"
+    case playground = "/"
+    case openAPI = "/openapi.json"
     /// `OPTIONS *`: the server as a whole (RFC 9110, 9.3.7).
     case server = "*"
 
@@ -22,7 +24,8 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     var methods: [HTTPMethod] {
         switch self {
         case .completions, .chat, .tokenize, .detokenize: [.post, .options]
-        case .tokenizerInfo, .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
+        case .tokenizerInfo, .models, .model, .sessions, .health, .readiness, .metrics, .playground, .openAPI:
+            [.get, .head, .options]
         case .request: [.patch, .delete, .options]
         case .session: [.get, .head, .delete, .options]
         case .server: [.options]

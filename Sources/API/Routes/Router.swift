@@ -75,6 +75,10 @@ extension Router: RequestHandler {
                 }
             case (.metrics, _):
                 responder.respond(try metricsAnswer(request.head.query, context))
+            case (.playground, _):
+                responder.respond(context.response(.playground, to: request.head))
+            case (.openAPI, _):
+                responder.respond(context.response(.openAPI, to: request.head))
             default:
                 responder.respond(context.response(.ok, json: try answer(to: request.head, route)))
             }
@@ -100,6 +104,7 @@ extension Router: RequestHandler {
 extension Router {
     private func route(of head: RequestHead) throws(APIError) -> Route {
         let route = try Route.find(head)
+        if route.endpoint == .playground, !options.hasPlayground { throw .unknownPath(head.method.name, head.path) }
         if head.method == .post { _ = try state.accepting() }
         if head.method == .post || head.method == .patch { try checkContentType(head) }
         return route
@@ -184,7 +189,8 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .server:
+        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .playground, .openAPI,
+            .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
