@@ -96,10 +96,16 @@ let package = Package(
         ),
         // Who may do how much: keys by their hashes, limits per minute, clients behind proxies. Knows no sockets.
         .target(name: "Access", dependencies: ["COpenSSL", "HTTP1"], swiftSettings: swiftSettings),
+        // Files that the server answers with as they are: the playground and the API's description, carried in the program.
+        .target(
+            name: "Pages",
+            resources: [.embedInCode("playground.html"), .embedInCode("openapi.json")],
+            swiftSettings: swiftSettings
+        ),
         // The OpenAI-compatible API: routes, requests, answers, errors, server-sent events. Knows no sockets.
         .target(
             name: "API",
-            dependencies: ["Access", "Core", "HTTP1", "JSON", "Metrics", "Tokenizer"],
+            dependencies: ["Access", "Core", "HTTP1", "JSON", "Metrics", "Pages", "Tokenizer"],
             swiftSettings: swiftSettings
         ),
 

@@ -20,6 +20,8 @@ public struct APIOptions: Sendable, Hashable {
     public var maximumStops = 16
     /// The longest stop string, in bytes of UTF-8.
     public var maximumStopBytes = 256
+    /// Whether `/` is the playground.
+    public var hasPlayground = true
 
     public init() {}
 }

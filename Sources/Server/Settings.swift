@@ -94,6 +94,7 @@ extension AccessLog.Target {
 extension APIOptions {
     init(_ configuration: ServerConfiguration) {
         self.init()
+        hasPlayground = configuration.server.playground
         acceptAnyModel = configuration.model.acceptAnyModel
         defaultChains = configuration.model.defaultChains
         defaultBudget = LatencyBudget(whole: configuration.model.defaultBudget)

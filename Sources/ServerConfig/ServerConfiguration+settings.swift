@@ -27,6 +27,7 @@ extension ServerConfiguration {
         Setting("server.port", \.server.port, .integer(0...65535)),
         Setting("server.plain", \.server.plain, .bool),
         Setting("server.unix_socket", \.server.unixSocket, .optional(.text("a path"), none: "null")),
+        Setting("server.playground", \.server.playground, .bool),
         Setting("server.tls.port", \.server.tls.port, .optional(.integer(0...65535), none: "null")),
         Setting("server.tls.certificate", \.server.tls.certificate, .optional(.text("a path"), none: "null")),
         Setting("server.tls.key", \.server.tls.key, .optional(.text("a path"), none: "null")),

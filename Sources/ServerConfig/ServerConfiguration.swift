@@ -34,6 +34,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var plain = true
         /// The path of a Unix socket to listen on as well.
         public var unixSocket: String?
+        /// Whether `/` is the playground, a page to try the model with.
+        public var playground = true
         public var tls = TLS()
         /// Proxies whose `X-Forwarded-For` says who a client is: addresses, ranges (`10.0.0.0/8`), or `unix` for those of
         /// the Unix socket.

@@ -40,10 +40,10 @@ import Testing
         #expect(fixture.router.metrics.access.refused(.key) == 1)
     }
 
-    /// Every endpoint but the probes is behind the key; a browser's preflight is not.
+    /// Every endpoint but the probes and the pages is behind the key; a browser's preflight is not.
     @Test(arguments: Endpoint.allCases)
     func whatNeedsAKey(endpoint: Endpoint) throws {
-        let open: Set<Endpoint> = [.health, .readiness, .server]
+        let open: Set<Endpoint> = [.health, .readiness, .playground, .openAPI, .server]
         let path = endpoint.prefix.map { $0 + "x" }.map(String.init) ?? endpoint.rawValue
         for method in endpoint.methods {
             let fixture = Fixture(access: try .keys("alice"))

@@ -15,6 +15,8 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     case health = "/health"
     case readiness = "/readyz"
     case metrics = "/metrics"
+    case playground = "/"
+    case openAPI = "/openapi.json"
     /// `OPTIONS *`: the server as a whole (RFC 9110, 9.3.7).
     case server = "*"
 
@@ -22,7 +24,8 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
     var methods: [HTTPMethod] {
         switch self {
         case .completions, .chat, .tokenize, .detokenize: [.post, .options]
-        case .tokenizerInfo, .models, .model, .sessions, .health, .readiness, .metrics: [.get, .head, .options]
+        case .tokenizerInfo, .models, .model, .sessions, .health, .readiness, .metrics, .playground, .openAPI:
+            [.get, .head, .options]
         case .request: [.patch, .delete, .options]
         case .session: [.get, .head, .delete, .options]
         case .server: [.options]
@@ -35,10 +38,11 @@ enum Endpoint: String, Sendable, Hashable, CaseIterable {
         return (self == .server ? all : methods).map(\.name)
     }
 
-    /// Whether it answers without a key where keys are needed: probes, and what tells nothing of anybody.
+    /// Whether it answers without a key where keys are needed: probes, the page that asks for the key, and what tells nothing
+    /// of anybody.
     var isOpen: Bool {
         switch self {
-        case .health, .readiness, .server: true
+        case .health, .readiness, .playground, .openAPI, .server: true
         default: false
         }
     }

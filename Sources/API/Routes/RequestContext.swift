@@ -1,6 +1,7 @@
 import Core
 import Dispatch
 import HTTP1
+import Pages
 
 /// What every answer to one request says: its id and the time it took.
 struct RequestContext: Sendable {
@@ -71,6 +72,24 @@ struct RequestContext: Sendable {
 
     func response(_ status: HTTPStatus, json: [UInt8]) -> Response {
         Response(ResponseHead(status, headers: headers()), body: json)
+    }
+
+    /// A page, or 304 when the client has it (RFC 9110, section 13.1.2).
+    func response(_ page: Page, to head: RequestHead) -> Response {
+        var headers = headers(contentType: page.contentType)
+        headers.append("ETag", page.entityTag)
+        // Ask each time, and mostly hear 304: a new version of the server shows at once.
+        headers.append("Cache-Control", "no-cache")
+        headers.append("X-Content-Type-Options", "nosniff")
+        if let policy = page.policy {
+            headers.append("Content-Security-Policy", policy)
+            headers.append("Referrer-Policy", "no-referrer")
+        }
+        if head.headers.values("if-none-match").contains(where: page.matches) {
+            headers.removeAll("Content-Type")
+            return Response(ResponseHead(.notModified, headers: headers))
+        }
+        return Response(ResponseHead(.ok, headers: headers), body: page.body)
     }
 
     /// The answer to OPTIONS (RFC 9110, 9.3.7).

@@ -9,7 +9,7 @@ extension Router {
     func admit(_ head: RequestHead, from peer: PeerAddress) -> (caller: Caller, route: Result<Route, APIError>) {
         var caller = Caller(address: access.proxies.client(of: peer) { head.headers.values("x-forwarded-for") })
         do throws(APIError) {
-            let route = try Route.find(head)
+            let route = try Route.find(head, hasPlayground: options.hasPlayground)
             if let keys = access.keys, needsKey(route, head) {
                 caller.key = try ShownKey(head.headers).found(in: keys)
             }

@@ -82,6 +82,10 @@ extension Router: RequestHandler {
                 }
             case (.metrics, _):
                 responder.respond(try metricsAnswer(request.head.query, context))
+            case (.playground, _):
+                responder.respond(context.response(.playground, to: request.head))
+            case (.openAPI, _):
+                responder.respond(context.response(.openAPI, to: request.head))
             default:
                 responder.respond(context.response(.ok, json: try answer(to: request.head, route, context.caller)))
             }
@@ -196,7 +200,8 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .server:
+        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .playground,
+            .openAPI, .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
