@@ -16,7 +16,7 @@ public struct Page: Sendable {
         entityTag = "W/\"" + String(hash, radix: 16) + "\""
     }
 
-    /// Whether a client that has what `If-None-Match` names has this (RFC 9110, sections 13.1.2 and 8.8.3.2).
+    /// Whether a client that has what `If-None-Match` names has this (RFC 9110, 13.1.2 and 8.8.3.2).
     public func matches(_ field: String) -> Bool {
         field.split(separator: ",").contains { item in
             let tag = item.drop { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" }
@@ -47,6 +47,6 @@ extension Page {
     /// `GET /openapi.json`.
     public static let openAPI = Page(PackageResources.openapi_json, "application/json")
 
-    static let scriptHash = "4VC92LMVvCToj0vrMiVpTCPUDhIgL+Txwz3T3Rq5noU="
+    static let scriptHash = "7b+SDpVQnOBar8lCNNjNyVe0EKyRCyidrIuLpDdf3kg="
     static let styleHash = "vcIWTwXy6VYUJuCfAnJ4l8d/EuAQnpBNV122pZhBTMs="
 }

@@ -206,18 +206,20 @@ import Testing
 
     @Test func requestsAreTheirOwners() throws {
         let fixture = Fixture(access: try .keys("alice", "bob"))
-        func start(_ key: String) {
-            _ = fixture.complete(#""prompt":"a""#, headers: ["X-Api-Key": key, "X-Request-Id": "same"])
+        func start(_ key: String) throws -> String {
+            let headers: HTTPHeaders = ["X-Api-Key": key, "X-Request-Id": "same"]
+            let stream = fixture.complete(#""prompt":"a","stream":true"#, headers: headers)
+            fixture.service.send(.admitted(), to: fixture.service.submitted.count - 1)
+            return try #require(stream.head?.headers["x-completion-id"])
         }
-        start("alice-key")
-        start("bob-key")
-        let id = try #require(fixture.service.submitted.first).id
+        let id = try start("alice-key")
+        let bobs = try start("bob-key")
         #expect(fixture.patch(id, #""chains":1"#, headers: bob).json["error"]["code"].string == "request_not_found")
         #expect(fixture.send(.delete, "/v1/requests/" + id, headers: bob).response?.head.status == .notFound)
         #expect(fixture.service.cancelled.isEmpty)
         // A name that two owners chose is not ambiguous to either.
         let deleted = fixture.send(.delete, "/v1/requests/same", headers: bob)
-        #expect(deleted.json["id"].string == fixture.service.submitted[1].id)
+        #expect(deleted.json["id"].string == bobs)
         #expect(fixture.send(.delete, "/v1/requests/same", headers: alice).json["id"].string == id)
     }
 }

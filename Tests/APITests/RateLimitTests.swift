@@ -83,7 +83,9 @@ import Testing
     @Test(arguments: ["finished", "failed", "left", "deleted"])
     func whatEndsGivesBack(end: String) throws {
         let fixture = Fixture(access: try .keys("alice tokens_per_minute=60 max_concurrent=1"))
-        let responder = fixture.complete(#""prompt":"wxyz","max_tokens":50"#, headers: alice)
+        var mine = alice
+        mine.append("X-Request-Id", "mine")
+        let responder = fixture.complete(#""prompt":"wxyz","max_tokens":50"#, headers: mine)
         let other = fixture.complete(#""prompt":"a","max_tokens":1"#, headers: alice)
         #expect(other.response?.head.status == .tooManyRequests)
         #expect(other.response?.head.headers["retry-after"] == "1")
@@ -93,8 +95,7 @@ import Testing
         case "failed": fixture.service.send([.failed(.overloaded(retryAfter: 1))])
         case "left": responder.cancel()
         default:
-            let id = try #require(fixture.service.submitted.first).id
-            _ = fixture.send(.delete, "/v1/requests/" + id, headers: alice)
+            _ = fixture.send(.delete, "/v1/requests/mine", headers: alice)
         }
         let again = fixture.complete(#""prompt":"wxyz","max_tokens":50"#, headers: alice)
         #expect(again.response == nil, "\(again.json)")

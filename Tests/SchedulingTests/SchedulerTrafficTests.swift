@@ -70,7 +70,7 @@ import Testing
         }
 
         mutating func disturb() {
-            guard let id = open.keys.sorted { $0.number < $1.number }.randomElement(using: &random) else { return }
+            guard let id = open.keys.sorted(by: { $0.number < $1.number }).randomElement(using: &random) else { return }
             if Bool.random(using: &random) {
                 desk.remove(id)
                 open[id] = nil
