@@ -18,10 +18,10 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients fuzz soak bench benchmarks train eval format lint lint-deploy image clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients test-openapi test-playground fuzz soak bench benchmarks train eval format lint lint-deploy image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 packages:
 	@deploy/install-packages.sh
@@ -35,7 +35,7 @@ build: packages swift ## Build the program, optimised
 serve: build ## Build and serve the bundled model on PORT
 	$(CATENA) serve --model $(MODEL) --port $(PORT)
 
-test: test-swift test-python test-clients ## Run every test
+test: test-swift test-python test-clients test-openapi test-playground ## Run every test
 
 test-swift: packages swift
 	swift build --build-tests $(SWIFT_FLAGS)
@@ -48,7 +48,17 @@ test-python: packages $(VENV)/ready
 # build.
 test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS)/ready
 	swift build $(SWIFT_FLAGS) --product catena
-	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy $(VENV)/bin/python -m pytest -q Tests/EndToEnd
+	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy $(VENV)/bin/python -m pytest -q Tests/EndToEnd \
+		--ignore Tests/EndToEnd/test_openapi.py --ignore Tests/EndToEnd/test_playground.py
+
+test-openapi: packages swift $(VENV)/clients ## Hold the server against its /openapi.json with schemathesis, EXAMPLES (30) at a time
+	swift build $(SWIFT_FLAGS) --product catena
+	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd/test_openapi.py
+
+test-playground: packages swift $(VENV)/clients ## Drive the playground in Chromium; SCREENSHOTS=folder keeps pictures
+	@deploy/install-packages.sh browser
+	swift build $(SWIFT_FLAGS) --product catena
+	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd/test_playground.py
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh

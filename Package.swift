@@ -219,9 +219,10 @@ let package = Package(
         ),
         .testTarget(
             name: "APITests",
-            dependencies: ["API", "Core", "HTTP1", "JSON", "Metrics", "TestSupport"],
+            dependencies: ["API", "Core", "HTTP1", "JSON", "Metrics", "Pages", "TestSupport"],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "PagesTests", dependencies: ["COpenSSL", "Pages"], swiftSettings: swiftSettings),
         .testTarget(name: "MetricsTests", dependencies: ["Core", "Metrics"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ServerConfigTests",

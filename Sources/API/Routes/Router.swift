@@ -189,8 +189,8 @@ extension Router {
         case .readiness:
             try state.checkReady()
             return Array(#"{"status":"ready"}"#.utf8)
-        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .playground, .openAPI,
-            .server:
+        case .completions, .chat, .tokenize, .detokenize, .tokenizerInfo, .sessions, .session, .metrics, .playground,
+            .openAPI, .server:
             // Answered by `handle`.
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
