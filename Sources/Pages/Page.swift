@@ -47,6 +47,6 @@ extension Page {
     /// `GET /openapi.json`.
     public static let openAPI = Page(PackageResources.openapi_json, "application/json")
 
-    static let scriptHash = "4VC92LMVvCToj0vrMiVpTCPUDhIgL+Txwz3T3Rq5noU="
-    static let styleHash = "vcIWTwXy6VYUJuCfAnJ4l8d/EuAQnpBNV122pZhBTMs="
+    static let scriptHash = "i36nzak38E6/Jo43b1AghFvC/uGwvkUuR12dfTbY+0I="
+    static let styleHash = "bqAuYauHE2uQlsqC8Gza9ogbn+ubwdU1jgI0K/0cQkY="
 }
