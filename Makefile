@@ -20,7 +20,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster test-random test-lm-eval sanitize-address sanitize-thread fuzz soak bench benchmarks train eval format lint lint-deploy image clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster test-openapi test-playground test-random test-lm-eval sanitize-address sanitize-thread fuzz soak bench benchmarks train eval format lint lint-deploy image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ build: packages swift ## Build the program, optimised
 serve: build ## Build and serve the bundled model on PORT
 	$(CATENA) serve --model $(MODEL) --port $(PORT)
 
-test: test-swift test-python test-clients ## Run every test
+test: test-swift test-python test-clients test-openapi test-playground ## Run every test
 
 test-swift: packages swift
 	swift build --build-tests $(SWIFT_FLAGS)
@@ -51,7 +51,8 @@ test-python: packages $(VENV)/ready
 test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS)/ready
 	swift build $(SWIFT_FLAGS) --product catena
 	CATENA=.build/debug/catena HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server \
-		$(VENV)/bin/python -m pytest -q Tests/EndToEnd
+		$(VENV)/bin/python -m pytest -q Tests/EndToEnd \
+		--ignore Tests/EndToEnd/test_openapi.py --ignore Tests/EndToEnd/test_playground.py
 
 test-cluster: build $(VENV)/clients $(DEPLOY_TOOLS)/ready ## Restart and kill replicas behind HAProxy under load, for SECONDS each
 	CATENA=$(CATENA) HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server CLUSTER_RATE=20 \
@@ -72,6 +73,15 @@ sanitize-address: packages swift $(VENV)/clients ## Run every Swift test, and 5 
 
 sanitize-thread: packages swift $(VENV)/clients ## The same under the thread sanitizer
 	PYTHON=$(VENV)/bin/python Tests/Sanitizers/sanitize.sh thread
+
+test-openapi: packages swift $(VENV)/clients ## Hold the server against its /openapi.json with schemathesis, EXAMPLES (30) at a time
+	swift build $(SWIFT_FLAGS) --product catena
+	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd/test_openapi.py
+
+test-playground: packages swift $(VENV)/clients ## Drive the playground in Chromium; SCREENSHOTS=folder keeps pictures
+	@deploy/install-packages.sh browser
+	swift build $(SWIFT_FLAGS) --product catena
+	CATENA=.build/debug/catena $(VENV)/bin/python -m pytest -q Tests/EndToEnd/test_playground.py
 
 fuzz: packages swift ## Feed RUNS random inputs (100000) to everything that reads bytes of strangers
 	Tests/Fuzz/fuzz.sh

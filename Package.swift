@@ -231,9 +231,10 @@ let package = Package(
         ),
         .testTarget(
             name: "APITests",
-            dependencies: ["API", "Access", "Core", "HTTP1", "JSON", "Metrics", "TestSupport"],
+            dependencies: ["API", "Access", "Core", "HTTP1", "JSON", "Metrics", "Pages", "TestSupport"],
             swiftSettings: swiftSettings
         ),
+        .testTarget(name: "PagesTests", dependencies: ["COpenSSL", "Pages"], swiftSettings: swiftSettings),
         .testTarget(name: "MetricsTests", dependencies: ["Core", "Metrics"], swiftSettings: swiftSettings),
         .testTarget(
             name: "ServerConfigTests",

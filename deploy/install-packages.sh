@@ -2,6 +2,7 @@
 # Installs the Debian packages that Catena needs. Silent and instant when all are there.
 #   deploy/install-packages.sh            to build, test and run
 #   deploy/install-packages.sh runtime    only what the built program needs
+#   deploy/install-packages.sh browser    what drives the playground in tests
 set -eu
 
 case "${1:-build}" in
@@ -13,8 +14,11 @@ build)
 runtime)
     packages="libopenblas0-pthread libssl3 zlib1g libpcre2-8-0 libhiredis0.14"
     ;;
+browser)
+    packages="chromium chromium-driver"
+    ;;
 *)
-    echo "install-packages.sh: unknown argument '$1': give 'build' (the default) or 'runtime'" >&2
+    echo "install-packages.sh: unknown argument '$1': give 'build' (the default), 'runtime' or 'browser'" >&2
     exit 2
     ;;
 esac

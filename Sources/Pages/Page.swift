@@ -47,6 +47,6 @@ extension Page {
     /// `GET /openapi.json`.
     public static let openAPI = Page(PackageResources.openapi_json, "application/json")
 
-    static let scriptHash = "7b+SDpVQnOBar8lCNNjNyVe0EKyRCyidrIuLpDdf3kg="
-    static let styleHash = "vcIWTwXy6VYUJuCfAnJ4l8d/EuAQnpBNV122pZhBTMs="
+    static let scriptHash = "alGSq48ipg1N+TEzTOb0ZEKTCknGLE130mjY4SC6M+g="
+    static let styleHash = "bqAuYauHE2uQlsqC8Gza9ogbn+ubwdU1jgI0K/0cQkY="
 }

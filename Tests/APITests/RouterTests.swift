@@ -7,7 +7,7 @@ import Testing
 @Suite struct RouterTests {
     @Test(
         arguments: [
-            (.get, "/", 404, "unknown_url"), (.get, "/v1", 404, "unknown_url"),
+            (.get, "//", 404, "unknown_url"), (.get, "/v1", 404, "unknown_url"),
             (.get, "/v1/models/", 404, "unknown_url"),
             (.get, "/health/", 404, "unknown_url"), (.get, "/V1/models", 404, "unknown_url"),
             (.post, "/v1/chat", 404, "unknown_url"), (.get, "/v1/chat/completions", 405, "method_not_supported"),

@@ -79,6 +79,7 @@ import Testing
                   port: 1  # c.yaml:1:16
                   plain: true  # default
                   unix_socket: null  # default
+                  playground: true  # default
                   tls:
                     port: null  # default
                     certificate: null  # default

@@ -87,6 +87,8 @@ struct RequestContext: Sendable {
         }
         if head.headers.values("if-none-match").contains(where: page.matches) {
             headers.removeAll("Content-Type")
+            // The transport says so of the 200s that it may compress (RFC 9110, section 15.4.5).
+            headers.append("Vary", "Accept-Encoding")
             return Response(ResponseHead(.notModified, headers: headers))
         }
         return Response(ResponseHead(.ok, headers: headers), body: page.body)
