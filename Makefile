@@ -1,13 +1,15 @@
 # Catena's one entry point. `make` alone tells what there is.
 #   MODEL=path    the model that `serve`, `bench` and `eval` use
 #   PORT=8080     where `serve` listens
-#   SECONDS=1800  how long `soak` runs, and each test of `test-cluster`
+#   SECONDS=1800  how long `soak` runs
+#   CLUSTER_SECONDS=60  how long each test of `test-cluster` loads the replicas, at least
 #   RUNS=1000     random cases of each kind that `test-random` tries; SEED=7 for those of another run
 
 MODEL ?= Models/catena-fable-16m
 PORT ?= 8080
 TEXT ?=
 SECONDS ?= 1800
+CLUSTER_SECONDS ?= 60
 VENV := .venv
 CATENA := .build/release/catena
 DEPLOY_TOOLS := .build/deploy-tools
@@ -54,9 +56,9 @@ test-clients: packages swift $(VENV)/clients $(VENV)/bin/promtool $(DEPLOY_TOOLS
 		$(VENV)/bin/python -m pytest -q Tests/EndToEnd \
 		--ignore Tests/EndToEnd/test_openapi.py --ignore Tests/EndToEnd/test_playground.py
 
-test-cluster: build $(VENV)/clients $(DEPLOY_TOOLS)/ready ## Restart and kill replicas behind HAProxy under load, for SECONDS each
+test-cluster: build $(VENV)/clients $(DEPLOY_TOOLS)/ready ## Restart and kill replicas behind HAProxy under load, CLUSTER_SECONDS each
 	CATENA=$(CATENA) HAPROXY=$(DEPLOY_TOOLS)/bin/haproxy REDIS=$(DEPLOY_TOOLS)/bin/redis-server CLUSTER_RATE=20 \
-		CLUSTER_SECONDS=$(SECONDS) $(VENV)/bin/python -m pytest -q -s Tests/EndToEnd/test_cluster.py
+		CLUSTER_SECONDS=$(CLUSTER_SECONDS) $(VENV)/bin/python -m pytest -q -s Tests/EndToEnd/test_cluster.py
 
 test-random: build $(VENV)/clients ## RUNS random requests, streamed and whole, and RUNS random cancels
 	CATENA=$(CATENA) RANDOM_RUNS=$(or $(RUNS),1000) RANDOM_SEED=$(SEED) \

@@ -149,10 +149,11 @@ public final class InferenceEngine: GenerationService {
             return restore(snapshot, id)
         }
         guard entry.salt == salt else { return [] }
-        // A longer state of the same conversation, which another replica has written.
-        guard let foreign = archive?.loadForeign(id, salt: salt), foreign.tokens.count > entry.tokens.count,
-            commonPrefix(entry.tokens, foreign.tokens) == entry.tokens.count
-        else { return entry.tokens }
+        // Another replica has gone on with it. Its tokens need not begin with ours: it may have read the text anew, in a turn
+        // that came to it before ours was written.
+        guard let foreign = archive?.loadForeign(id, salt: salt), foreign.tokens.count > entry.tokens.count else {
+            return entry.tokens
+        }
         return restore(foreign, id)
     }
 

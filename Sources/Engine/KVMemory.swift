@@ -113,13 +113,10 @@ struct KVMemory: KVRoom {
         _ = sessions.use(session, now: now)
     }
 
-    /// Puts a session that came back from a slower tier into the pool, unless there is no room, or one that the snapshot does
-    /// not go on from.
+    /// Puts a session that came back from a slower tier into the pool, unless there is no room, or one that has gone further.
     mutating func restore(_ snapshot: KVSnapshot, id: String, now: ContinuousClock.Instant) {
         if let own = sessions[id] {
-            guard own.salt == snapshot.salt, own.tokens.count < snapshot.tokens.count,
-                commonPrefix(own.tokens, snapshot.tokens) == own.tokens.count
-            else { return }
+            guard own.salt == snapshot.salt, own.tokens.count < snapshot.tokens.count else { return }
         }
         while pool.availableBlocks < pool.layout.blocks(for: snapshot.computedTokens) {
             guard let victim = sessions.removeLeastRecentlyUsed() else { return }

@@ -96,12 +96,12 @@ class People:
                 usage = answer.json()["usage"]
                 cached = usage["prompt_tokens_details"]["cached_tokens"]
                 if history and cached < history - 1:
-                    isBehind = before > 0 and cached >= before - 1
+                    isBehind = cached >= before - 1
                     (self.behind if isBehind else self.lost).append(f"{session}: {cached} of {history - 1} tokens")
                 before, history = history, usage["total_tokens"]
                 text += answer.json()["choices"][0]["text"] + " And then he said that"
-                # What a person takes to read, shortened; a snapshot is written meanwhile.
-                time.sleep(0.1)
+                # What a person takes to read, shortened; a snapshot is written meanwhile, if the machine is not too busy.
+                time.sleep(0.3)
 
     def stop(self) -> None:
         self.isOver.set()
@@ -156,11 +156,11 @@ def test_a_rolling_restart_fails_nothing_and_loses_nothing(cluster: Cluster, tmp
         f"{len(people.failed)} failed, {len(people.lost)} lost their history, {len(people.behind)} a turn of it; {moved:.0f} sessions read from Redis by the "
         "last of the replicas"
     )
-    assert counts["completed"] > 10 and people.turns > 20
+    assert counts["completed"] > 10 and people.turns > 10
     assert counts["failed"] == counts["rejected"] == 0, (report["failures"], report["rejections"])
     assert people.failed == []
     assert people.lost == []
-    assert len(people.behind) <= 0.02 * people.turns, people.behind
+    assert len(people.behind) <= 0.05 * people.turns, people.behind
 
 
 def test_a_replica_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ def test_a_replica_killed_under_load(cluster: Cluster, tmp_path: Path) -> None:
     assert counts["failed"] <= running + 2, report["failures"]
     assert counts["rejected"] == 0, report["rejections"]
     assert people.failed == []
-    # A turn that it answered and did not write any more is computed again; a first one may be a conversation's all.
-    assert len(people.lost) <= 1, people.lost
-    assert len(people.behind) <= PEOPLE + 0.02 * people.turns, people.behind
+    # A turn that it answered and did not write any more is computed again.
+    assert people.lost == []
+    assert len(people.behind) <= PEOPLE + 0.05 * people.turns, people.behind
 
 
 def test_redis_comes_and_goes_under_load(cluster: Cluster, tmp_path: Path) -> None:
@@ -234,6 +234,6 @@ def test_sessions_stay_where_they_are(cluster: Cluster) -> None:
         f"{len(people.behind)} without the last turn"
     )
     assert people.failed == people.lost == []
-    assert len(people.behind) <= 0.02 * people.turns, people.behind
+    assert len(people.behind) <= 0.05 * people.turns, people.behind
     # So few people load the replicas unevenly; test_balancer.py asks for 95 % of more of them.
     assert moved <= 0.1 * people.turns
