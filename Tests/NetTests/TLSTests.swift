@@ -188,7 +188,12 @@ import Testing
             slow.sendRaw([hello[next]])
             next += 1
         }
-        #expect(try slow.readToEnd() == "")
+        do {
+            #expect(try slow.readToEnd() == "")
+        } catch RawClient.Failure.connectionReset(let received) {
+            // A byte that was on its way when the server closed is answered so.
+            #expect(received.isEmpty)
+        }
         // The header's time is for handshake and header together.
         let idle = try secure.client()
         #expect(try idle.readToEnd() == "")
