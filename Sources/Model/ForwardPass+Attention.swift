@@ -23,7 +23,7 @@ extension ForwardPass {
     func mixValues(layer: Int, isLast: Bool) {
         // All layers but the last cut the same rows.
         if layer == 0 || isLast { findRuns(isLast: isLast) }
-        // A prompt's longest contexts come last and are handed out first: what is left at the end of the fork is small.
+        // A prompt's longest contexts come last and are tasks first: what is left at the end of a thread's run is small.
         for part in scratch.attentionRuns.indices.reversed() {
             let cost = scratch.attentionRuns[part].cost(headSize: shape.headSize)
             split.add(part: part, count: shape.kvHeads, cost: cost)

@@ -19,10 +19,13 @@ public final class WorkSplit {
         var part: Int
         var range: Range<Int>
         var rows: Range<Int>
+        var cost: Int
     }
 
     private var parts: [Part] = []
     private var tasks: [Task] = []
+    /// Where each worker's run of tasks ends.
+    private var ends: [Int] = []
 
     /// Multiply-adds below which a fork does not pay: waking a spinning thread and joining it takes a microsecond or two,
     /// in which one core does this many.
@@ -63,6 +66,7 @@ public final class WorkSplit {
         defer {
             parts.removeAll(keepingCapacity: true)
             tasks.removeAll(keepingCapacity: true)
+            ends.removeAll(keepingCapacity: true)
         }
         let total = parts.reduce(0) { $0 + $1.count * $1.cost }
         if total < Self.inlineCost || pool.workers == 1 {
@@ -71,9 +75,26 @@ public final class WorkSplit {
         }
         let share = max(total / (pool.workers * Self.tasksPerWorker), 1)
         for part in parts { cut(part, share: share) }
+        dealOut(to: pool.workers, total: total)
         tasks.withUnsafeBufferPointer { tasks in
-            pool.run(tasks: tasks.count) { body(tasks[$0].part, tasks[$0].range, tasks[$0].rows, $1) }
+            ends.withUnsafeBufferPointer { ends in
+                pool.run(tasks: tasks.count, ends: ends) {
+                    body(tasks[$0].part, tasks[$0].range, tasks[$0].rows, $1)
+                }
+            }
         }
+    }
+
+    /// Gives every worker a run of tasks that costs about as much as the others', ending with the task whose middle is nearest.
+    private func dealOut(to workers: Int, total: Int) {
+        var cost = 0
+        for (index, task) in tasks.enumerated() {
+            while ends.count < workers - 1, (2 * cost + task.cost) * workers >= 2 * total * (ends.count + 1) {
+                ends.append(index)
+            }
+            cost += task.cost
+        }
+        while ends.count < workers { ends.append(tasks.count) }
     }
 
     /// Cuts the outputs first: a task then reads its weights once. Where one panel for all rows is too much, the rows too.
@@ -88,7 +109,9 @@ public final class WorkSplit {
         for start in stride(from: 0, to: part.count, by: step) {
             let range = start..<min(start + step, part.count)
             for row in stride(from: 0, to: max(part.rows, 1), by: rowStep) {
-                tasks.append(Task(part: part.number, range: range, rows: row..<min(row + rowStep, part.rows)))
+                let rows = row..<min(row + rowStep, part.rows)
+                let cost = part.rows == 0 ? part.cost : part.cost / part.rows * rows.count
+                tasks.append(Task(part: part.number, range: range, rows: rows, cost: range.count * cost))
             }
         }
     }

@@ -6,9 +6,10 @@ import Synchronization
 
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
 ///
-/// Tasks are handed out one at a time, so a thread whose core is busy with something else simply takes fewer of them. A fork
-/// never waits for a thread that has taken no task, and not long for one that lost its core in the middle of a task
-/// (``WorkerSeats``). Between forks threads spin for a moment (forks of one forward pass are microseconds apart), then sleep.
+/// Every thread has a run of consecutive tasks, takes them one at a time, and then those that are left of the others': a
+/// thread whose core is busy with something else simply takes fewer (``TaskRuns``). A fork never waits for a thread that has
+/// taken no task, and not long for one that lost its core in the middle of a task (``WorkerSeats``). Between forks threads
+/// spin for a moment (forks of one forward pass are microseconds apart), then sleep.
 ///
 /// One thread forks at a time, and tasks do not fork.
 public final class WorkerPool: Sendable {
@@ -39,12 +40,21 @@ public final class WorkerPool: Sendable {
 
     /// Runs `body(task, worker)` for every task in `0..<tasks`, in no particular order, and returns when all are done.
     public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        run(tasks: tasks, ends: nil, body)
+    }
+
+    /// Likewise, with where the run of each worker ends, so that all have as much to do when tasks differ; nil gives all as
+    /// many tasks.
+    func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if tasks <= 1 || threads.isEmpty {
             for task in 0..<tasks { body(task, 0) }
             return
         }
         withoutActuallyEscaping(body) { body in
-            shared.fork(tasks: tasks, body)
+            guard tasks > TaskRuns.most else { return shared.fork(tasks: tasks, ends: ends, body) }
+            for first in stride(from: 0, to: tasks, by: TaskRuns.most) {
+                shared.fork(tasks: min(TaskRuns.most, tasks - first), ends: nil) { body(first + $0, $1) }
+            }
         }
     }
 
@@ -68,13 +78,14 @@ public final class WorkerPool: Sendable {
 
 /// What the caller and the threads share.
 ///
-/// `state` is (fork number << 32 | tasks not yet taken). A task is taken by counting it down with compare-and-swap: success
-/// proves that this fork still has an unfinished task, the one just taken, so `body` and `tasks` stay what they are until
-/// it is reported in `finished`. A late thread finds another fork number or nothing left, and touches neither.
+/// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `body` and
+/// `tasks` stay what they are until it is reported in `finished`. `fork` tells the threads that there is something to take:
+/// each looks once at a fork's runs, since what is not there then never comes.
 ///
 /// Proof of Sendable: `body` and `tasks` change only while no task is taken.
 private final class Shared: @unchecked Sendable {
-    private let state = Atomic<UInt64>(0)
+    /// Number of the latest fork.
+    private let fork = Atomic<UInt32>(0)
     private let finished = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
@@ -83,6 +94,7 @@ private final class Shared: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
     private let join: UnsafeMutablePointer<pthread_cond_t>
+    private let runs: TaskRuns
     private let seats: WorkerSeats
 
     /// Looks for work this often before sleeping: some 50 microseconds, a few times the gap between two forks of a step and
@@ -92,6 +104,7 @@ private final class Shared: @unchecked Sendable {
     private static let looks = 4
 
     init(workers: Int) {
+        runs = TaskRuns(count: workers)
         seats = WorkerSeats(count: workers)
         mutex = .allocate(capacity: 1)
         work = .allocate(capacity: 1)
@@ -108,26 +121,28 @@ private final class Shared: @unchecked Sendable {
         join.deallocate()
         work.deallocate()
         mutex.deallocate()
+        runs.deallocate()
         seats.deallocate()
     }
 
     // MARK: The caller
 
-    func fork(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
-        let previous = state.load(ordering: .relaxed)
-        precondition(previous & 0xffff_ffff == 0 && self.body == nil, "a fork inside a fork, or from a second thread")
+    func fork(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ body: @escaping (Int, Int) -> Void) {
+        precondition(self.body == nil, "a fork inside a fork, or from a second thread")
+        let number = fork.load(ordering: .relaxed) &+ 1
         self.tasks = tasks
         self.body = body
         seats.forkBegins()
         finished.store(0, ordering: .relaxed)
+        runs.deal(tasks, fork: number, ends: ends)
         // Sequentially consistent with the sleeper's check: one of the two sees the other.
-        state.store((previous >> 32 &+ 1) << 32 | UInt64(tasks), ordering: .sequentiallyConsistent)
+        fork.store(number, ordering: .sequentiallyConsistent)
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
             pthread_mutex_lock(mutex)
             pthread_cond_broadcast(work)
             pthread_mutex_unlock(mutex)
         }
-        takeTasks(as: 0)
+        takeTasks(of: number, as: 0)
         waitForOthers(tasks)
         self.body = nil
     }
@@ -156,58 +171,49 @@ private final class Shared: @unchecked Sendable {
 
     func work(as worker: Int) {
         seats.take(worker)
+        var seen: UInt32 = 0
         while true {
-            if hasWork {
+            let number = fork.load(ordering: .sequentiallyConsistent)
+            if number != seen {
+                seen = number
                 seats.workBegins(worker)
-                takeTasks(as: worker)
+                takeTasks(of: number, as: worker)
                 seats.workEnds(worker)
             }
-            if !spinForWork() && !sleepForWork() { return }
+            if !spin(after: seen) && !sleep(after: seen) { return }
         }
     }
 
-    private var hasWork: Bool { state.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0 }
-
-    private func spinForWork() -> Bool {
+    /// Waits a moment for a fork after number `seen`.
+    private func spin(after seen: UInt32) -> Bool {
         for _ in 0..<Self.spins {
-            if hasWork { return true }
+            if fork.load(ordering: .sequentiallyConsistent) != seen { return true }
             if stopping.load(ordering: .relaxed) { return false }
             ck_spin_hint()
         }
         return false
     }
 
-    /// Returns false when the pool ends.
-    private func sleepForWork() -> Bool {
+    /// Waits for as long as it takes. Returns false when the pool ends.
+    private func sleep(after seen: UInt32) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         sleepers.add(1, ordering: .sequentiallyConsistent)
         defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
-        while !hasWork {
+        while fork.load(ordering: .sequentiallyConsistent) == seen {
             if stopping.load(ordering: .sequentiallyConsistent) { return false }
             pthread_cond_wait(work, mutex)
         }
         return true
     }
 
-    /// Takes and runs tasks until none is left.
-    private func takeTasks(as worker: Int) {
-        var current = state.load(ordering: .acquiring)
+    /// Takes and runs tasks until none is left: its own run, then what is left of the others'.
+    private func takeTasks(of fork: UInt32, as worker: Int) {
         var done = 0, tasks = 0
-        while current & 0xffff_ffff != 0 {
-            let (taken, now) = state.compareExchange(
-                expected: current,
-                desired: current - 1,
-                ordering: .acquiringAndReleasing
-            )
-            guard taken else {
-                current = now
-                continue
-            }
+        while let task = runs.take(for: worker, fork: fork) {
             tasks = self.tasks
-            body!(tasks - Int(current & 0xffff_ffff), worker)
+            body!(task, worker)
             done += 1
-            current = state.load(ordering: .acquiring)
         }
         guard done > 0 else { return }
         if finished.add(done, ordering: .acquiringAndReleasing).newValue == tasks && worker != 0 {

@@ -9,7 +9,8 @@ import Synchronization
 import Testing
 
 @Suite struct WorkerPoolTests {
-    @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 7, 1000])
+    /// 70,000 are more than a fork has.
+    @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 7, 1000, 70_000])
     func runsEveryTaskOnce(workers: Int, tasks: Int) {
         let pool = WorkerPool(workers: workers)
         #expect(pool.workers == workers)

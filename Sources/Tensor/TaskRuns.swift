@@ -1,0 +1,81 @@
+// Which tasks of a fork are still to be taken: a run of consecutive ones for every worker.
+//
+// Neighbouring tasks read neighbouring weights. A worker that goes through a run of its own reads one long stretch of memory,
+// which the processor foresees; handed out one at a time to whoever is free, the same tasks come in pieces, each of which
+// begins with a wait for memory.
+
+import Synchronization
+
+/// The runs of one fork. A worker goes through its own, and then helps with the others', which it takes from the front too: one
+/// whose owner has no processor is then also read in one go.
+///
+/// A run is one word, (fork << 32 | first << 16 | end), and a task is taken by compare-and-swap: success proves that the fork
+/// still has an unfinished task, the one just taken. Who is late finds another fork's number, or an empty run.
+struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or constant
+    /// A run in a cache line of its own, as its worker changes it with every task.
+    private struct Run: ~Copyable {
+        let state = Atomic<UInt64>(0)
+        let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    }
+
+    /// Tasks of a fork, at the most.
+    static let most = 0xffff
+
+    private let runs: UnsafeMutablePointer<Run>
+    private let count: Int
+
+    /// - Parameter count: of workers
+    init(count: Int) {
+        self.count = count
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Run>.stride, alignment: 64)
+        runs = memory.bindMemory(to: Run.self, capacity: count)
+        for worker in 0..<count { (runs + worker).initialize(to: Run()) }
+    }
+
+    func deallocate() {
+        runs.deinitialize(count: count)
+        UnsafeMutableRawPointer(runs).deallocate()
+    }
+
+    /// Deals the tasks of a fork out; what was written before is seen by who takes one.
+    ///
+    /// - Parameters:
+    ///   - tasks: at most ``most``
+    ///   - ends: where the run of each worker ends, in rising order; nil gives all as many tasks
+    func deal(_ tasks: Int, fork: UInt32, ends: UnsafeBufferPointer<Int>?) {
+        assert(tasks <= Self.most && (ends == nil || (ends!.count == count && ends![count - 1] == tasks)))
+        var first = 0
+        for worker in 0..<count {
+            let end = ends?[worker] ?? tasks * (worker + 1) / count
+            runs[worker].state.store(Self.word(fork: fork, first: first, end: end), ordering: .releasing)
+            first = end
+        }
+    }
+
+    /// Takes the next task of a worker's run or, when that is empty, of another's; nil if all are.
+    func take(for worker: Int, fork: UInt32) -> Int? {
+        for distance in 0..<count {
+            if let task = takeNext(of: (worker + distance) % count, fork: fork) { return task }
+        }
+        return nil
+    }
+
+    private func takeNext(of worker: Int, fork: UInt32) -> Int? {
+        var current = runs[worker].state.load(ordering: .relaxed)
+        while true {
+            let first = Int(current >> 16 & 0xffff), end = Int(current & 0xffff)
+            guard UInt32(current >> 32) == fork, first < end else { return nil }
+            let (taken, now) = runs[worker].state.compareExchange(
+                expected: current,
+                desired: Self.word(fork: fork, first: first + 1, end: end),
+                ordering: .acquiringAndReleasing
+            )
+            if taken { return first }
+            current = now
+        }
+    }
+
+    private static func word(fork: UInt32, first: Int, end: Int) -> UInt64 {
+        UInt64(fork) << 32 | UInt64(first) << 16 | UInt64(end)
+    }
+}
