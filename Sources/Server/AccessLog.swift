@@ -18,6 +18,8 @@ final class AccessLog: AccessLogSink {
     private struct State {
         var buffer: [UInt8] = []
         var isWriting = false
+        /// Whether the latest write failed. A full disk is told once, and not with every request.
+        var isFailing = false
     }
 
     private let target: Target
@@ -79,9 +81,21 @@ final class AccessLog: AccessLogSink {
         }
     }
 
-    /// Waits until everything is written.
-    func flush() {
-        queue.sync {}
+    /// Waits until everything is written, but not for ever: nobody may be reading.
+    func flush(within limit: Duration = .seconds(1)) {
+        let written = DispatchSemaphore(value: 0)
+        queue.async { written.signal() }
+        _ = written.wait(timeout: .now() + limit / .seconds(1))
+    }
+
+    private func lose(_ bytes: ArraySlice<UInt8>, _ problem: String) {
+        let lines = bytes.count { $0 == UInt8(ascii: "\n") }
+        dropped.add(lines)
+        let wasFailing = state.withLock { state in
+            defer { state.isFailing = true }
+            return state.isFailing
+        }
+        if !wasFailing { report("lines of the access log are lost: \(problem)") }
     }
 
     /// On `queue`.
@@ -99,10 +113,13 @@ final class AccessLog: AccessLogSink {
                 let count = bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + start, bytes.count - start) }
                 if count > 0 {
                     start += count
+                    state.withLock { $0.isFailing = false }
+                } else if errno == EAGAIN {
+                    // Somebody who has the same pipe made it so.
+                    var wait = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+                    _ = poll(&wait, 1, -1)
                 } else if errno != EINTR {
-                    let lines = bytes[start...].count { $0 == UInt8(ascii: "\n") }
-                    dropped.add(lines)
-                    report("\(lines) lines of the access log were lost: \(String(cString: strerror(errno)))")
+                    lose(bytes[start...], String(cString: strerror(errno)))
                     break
                 }
             }

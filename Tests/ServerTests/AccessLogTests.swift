@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Metrics
 import Synchronization
 import Testing
@@ -74,11 +75,37 @@ import Testing
         #expect(try lines(path) == ["short"])
     }
 
-    @Test func aDeviceThatIsFullIsCounted() throws {
+    @Test func aDeviceThatIsFullIsCountedAndToldOnce() throws {
         let dropped = Counter()
-        let log = try AccessLog(.file("/dev/full"), limit: 100, dropped: dropped, report: { _ in })
-        log.write(Array("a\n".utf8))
-        log.flush()
-        #expect(dropped.value == 1)
+        let reports = Mutex<[String]>([])
+        let log = try AccessLog(.file("/dev/full"), limit: 100, dropped: dropped) { text in
+            reports.withLock { $0.append(text) }
+        }
+        for _ in 0..<3 {
+            log.write(Array("a\n".utf8))
+            log.flush()
+        }
+        #expect(dropped.value == 3)
+        #expect(reports.withLock { $0.count } == 1)
+    }
+
+    /// The end of the server waits for no reader.
+    @Test func aPipeThatNobodyReadsHoldsNothingUp() throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let path = folder.appendingPathComponent("pipe").path
+        try #require(mkfifo(path, 0o600) == 0)
+        let reader = open(path, O_RDONLY | O_NONBLOCK)
+        let log = try log(path: path)
+        let line = Array(repeating: UInt8(ascii: "x"), count: 999) + [UInt8(ascii: "\n")]
+        // More than a pipe holds.
+        for _ in 0..<500 { log.write(line) }
+        log.flush(within: .milliseconds(20))
+        // What is read after all comes whole, and lets the queue end.
+        var bytes = [UInt8](repeating: 0, count: 1 << 16), count = 0
+        while count < 500 * line.count {
+            count += max(0, read(reader, &bytes, bytes.count))
+        }
+        close(reader)
+        #expect(count == 500 * line.count)
     }
 }

@@ -42,7 +42,8 @@ final class RunningCompletion: Sendable {
         var firstAdmission: Admission?
         var lastWrite = ContinuousClock.now
         var actions: [Action] = []
-        var isActing = false
+        /// Whether a thread does what is to be done. From the beginning it is the one that starts the completion.
+        var isActing = true
     }
 
     let context: RequestContext
@@ -94,9 +95,16 @@ final class RunningCompletion: Sendable {
         state = Mutex(State(choices: choices, answers: choices.map { _ in AnswerPiece() }, times: times))
     }
 
-    /// Hands the requests to the engine.
+    /// Hands the requests to the engine. Nothing is sent before the completion can be found by its name, for a client that
+    /// has read the name may use it.
     func start() {
         active.insert(self)
+        submit()
+        active.publish(self)
+        actUntilNothingIsLeft()
+    }
+
+    private func submit() {
         responder.onCancel { [weak self] in self?.clientLeft() }
         for (index, submission) in submissions.enumerated() {
             guard !isDone else { return }
@@ -104,7 +112,6 @@ final class RunningCompletion: Sendable {
             // Ended while this one was on its way: the cancellation may have come before the submission.
             if isDone { service.cancel(submission.request.id) }
         }
-        active.publish(self)
     }
 
     /// The completion's id: that of its answer.
@@ -319,6 +326,10 @@ final class RunningCompletion: Sendable {
             return true
         }
         guard isFirst else { return }
+        actUntilNothingIsLeft()
+    }
+
+    private func actUntilNothingIsLeft() {
         while let action = nextAction() { act(action) }
     }
 
