@@ -120,8 +120,10 @@ import Testing
             "Allow", "Cache-Control", "Content-Security-Policy", "Referrer-Policy", "Vary", "X-Accel-Buffering",
             "X-Content-Type-Options",
         ]
+        let limits = try Self.literals(under: "Access", of: #/"(x-ratelimit-[a-z-]+[a-z])"/#)
+        #expect(limits.count == 6)
         let described = description["components"]["headers"].names
-        #expect(set.subtracting(standard) == described.subtracting(["X-Request-Id"]))
+        #expect(set.union(limits).subtracting(standard) == described.subtracting(["X-Request-Id"]))
     }
 
     /// What the first group of a pattern finds in the sources of a folder of the module.
