@@ -24,7 +24,8 @@ import Testing
         var options = APIOptions()
         options.defaultBudget = LatencyBudget(whole: .seconds(2))
         let fixture = Fixture(options: options)
-        for (index, fields) in ["", #","slo":{"tpot_ms":9}"#, #","best_effort":true"#, #","latency_budget_ms":null"#].enumerated() {
+        let wishes = ["", #","slo":{"tpot_ms":9}"#, #","best_effort":true"#, #","latency_budget_ms":null"#]
+        for (index, fields) in wishes.enumerated() {
             _ = fixture.complete(#""prompt":"a""# + fields, headers: ["X-Request-Id": "mine-\(index)"])
         }
         let whole = LatencyBudget(whole: .seconds(2))

@@ -28,7 +28,9 @@ struct Route: Sendable, Hashable {
 
     /// - Throws: 404 or 405.
     static func find(_ head: RequestHead, hasPlayground: Bool) throws(APIError) -> Route {
-        guard let route = Route(head.target), hasPlayground || route.endpoint != .playground else { throw .unknownPath(head.method.name, head.path) }
+        guard let route = Route(head.target), hasPlayground || route.endpoint != .playground else {
+            throw .unknownPath(head.method.name, head.path)
+        }
         guard route.endpoint.methods.contains(head.method) else {
             throw .wrongMethod(head.method.name, head.path, allow: route.endpoint.allow)
         }
