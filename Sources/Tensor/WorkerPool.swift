@@ -4,6 +4,12 @@ import CKernels
 import Glibc
 import Synchronization
 
+/// What a fork runs. An object that lives on from fork to fork, as a closure would be allocated for each.
+public protocol ForkWork: AnyObject {
+    /// Runs task number `task` on thread number `worker`. Called by several threads at once, once for every task.
+    func run(task: Int, worker: Int)
+}
+
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
 ///
 /// Tasks are handed out one at a time, so a thread whose core is busy with something else simply takes fewer of them. A fork
@@ -37,15 +43,26 @@ public final class WorkerPool: Sendable {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// Runs `body(task, worker)` for every task in `0..<tasks`, in no particular order, and returns when all are done.
-    public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    /// Runs every task in `0..<tasks` of `work`, in no particular order, and returns when all are done. Allocates nothing.
+    public func run(tasks: Int, of work: any ForkWork) {
         if tasks <= 1 || threads.isEmpty {
-            for task in 0..<tasks { body(task, 0) }
+            for task in 0..<tasks { work.run(task: task, worker: 0) }
             return
         }
-        withoutActuallyEscaping(body) { body in
-            shared.fork(tasks: tasks, body)
-        }
+        shared.fork(tasks: tasks, work)
+    }
+
+    /// Runs `body(task, worker)` likewise. What it captures is put on the heap: for loading and measuring, not for steps.
+    public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        withoutActuallyEscaping(body) { run(tasks: tasks, of: ClosureWork(body: $0)) }
+    }
+
+    private final class ClosureWork: ForkWork {
+        private let body: (Int, Int) -> Void
+
+        init(body: @escaping (Int, Int) -> Void) { self.body = body }
+
+        func run(task: Int, worker: Int) { body(task, worker) }
     }
 
     /// What a new thread is told.
@@ -69,17 +86,17 @@ public final class WorkerPool: Sendable {
 /// What the caller and the threads share.
 ///
 /// `state` is (fork number << 32 | tasks not yet taken). A task is taken by counting it down with compare-and-swap: success
-/// proves that this fork still has an unfinished task, the one just taken, so `body` and `tasks` stay what they are until
+/// proves that this fork still has an unfinished task, the one just taken, so `job` and `tasks` stay what they are until
 /// it is reported in `finished`. A late thread finds another fork number or nothing left, and touches neither.
 ///
-/// Proof of Sendable: `body` and `tasks` change only while no task is taken.
+/// Proof of Sendable: `job` and `tasks` change only while no task is taken.
 private final class Shared: @unchecked Sendable {
     private let state = Atomic<UInt64>(0)
     private let finished = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var tasks = 0
-    private var body: ((Int, Int) -> Void)?
+    private var job: (any ForkWork)?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
     private let join: UnsafeMutablePointer<pthread_cond_t>
@@ -113,11 +130,11 @@ private final class Shared: @unchecked Sendable {
 
     // MARK: The caller
 
-    func fork(tasks: Int, _ body: @escaping (Int, Int) -> Void) {
+    func fork(tasks: Int, _ job: any ForkWork) {
         let previous = state.load(ordering: .relaxed)
-        precondition(previous & 0xffff_ffff == 0 && self.body == nil, "a fork inside a fork, or from a second thread")
+        precondition(previous & 0xffff_ffff == 0 && self.job == nil, "a fork inside a fork, or from a second thread")
         self.tasks = tasks
-        self.body = body
+        self.job = job
         seats.forkBegins()
         finished.store(0, ordering: .relaxed)
         // Sequentially consistent with the sleeper's check: one of the two sees the other.
@@ -129,7 +146,7 @@ private final class Shared: @unchecked Sendable {
         }
         takeTasks(as: 0)
         waitForOthers(tasks)
-        self.body = nil
+        self.job = nil
     }
 
     private func waitForOthers(_ tasks: Int) {
@@ -205,7 +222,7 @@ private final class Shared: @unchecked Sendable {
                 continue
             }
             tasks = self.tasks
-            body!(tasks - Int(current & 0xffff_ffff), worker)
+            job!.run(task: tasks - Int(current & 0xffff_ffff), worker: worker)
             done += 1
             current = state.load(ordering: .acquiring)
         }

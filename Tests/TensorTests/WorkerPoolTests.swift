@@ -120,6 +120,35 @@ import Testing
         }
     }
 
+    /// The heap, looked at from within a fork, is as it was before. Other threads of the tests use it too, so one quiet look
+    /// is enough; what a fork puts there is in all of them.
+    @Test func aForkAllocatesNothing() {
+        let pool = WorkerPool(workers: 2)
+        let work = HeapLook()
+        let isSeen = (0..<500).contains { _ in
+            let hoard = emptyCaches()
+            defer { for chunk in hoard { free(chunk) } }
+            let before = catena_heap_in_use()
+            pool.run(tasks: 8, of: work)
+            return work.seen == before
+        }
+        #expect(isSeen)
+    }
+
+    /// Notes how much of the heap is in use during a fork's last task on the calling thread.
+    private final class HeapLook: ForkWork {
+        private(set) var seen = 0
+
+        func run(task: Int, worker: Int) {
+            if worker == 0 { seen = catena_heap_in_use() }
+        }
+    }
+
+    /// Takes what this thread's cache of small chunks may hold, which counts as in use, so that the next one is counted.
+    private func emptyCaches() -> [UnsafeMutableRawPointer?] {
+        (1...32).flatMap { size in (0..<16).map { _ in malloc(16 * size) } }
+    }
+
     @Test func poolsComeAndGo() {
         for _ in 0..<50 { WorkerPool(workers: 3).run(tasks: 3) { _, _ in } }
     }
