@@ -64,4 +64,6 @@ int catena_move_off(int processor, const struct catena_processors *allowed) {
     return catena_allow(0, allowed);
 }
 
+size_t catena_heap_in_use(void) { return mallinfo2().uordblks; }
+
 void catena_keep_large_buffers_apart(int bytes) { (void)mallopt(M_MMAP_THRESHOLD, bytes); }

@@ -28,27 +28,28 @@ extension ForwardPass {
             let cost = scratch.attentionRuns[part].cost(headSize: shape.headSize)
             split.add(part: part, count: shape.kvHeads, cost: cost)
         }
+        fork(.mix(layer: layer))
+    }
+
+    /// Some KV heads of one run.
+    func mix(run part: Int, heads: Range<Int>, layer: Int, worker: Int) {
+        let run = scratch.attentionRuns[part]
         plan.blocks.withUnsafeBufferPointer { blocks in
-            scratch.attentionRuns.withUnsafeBufferPointer { runs in
-                split.run(on: pool) { part, heads, _, worker in
-                    let run = runs[part]
-                    for head in heads {
-                        let offset = run.first * shape.width + head * shape.headSize
-                        kernels.attention(
-                            query: scratch.query.pointer + offset,
-                            output: scratch.normed.pointer + offset,
-                            rowStride: shape.width,
-                            headStride: shape.kvWidth,
-                            rows: run.count,
-                            heads: run.heads,
-                            headSize: shape.headSize,
-                            context: run.context,
-                            cache: cache.head(head, layer: layer),
-                            blockTable: blocks.baseAddress! + run.table,
-                            scratch: scratch.attention.pointer + worker * scratch.attentionPerWorker
-                        )
-                    }
-                }
+            for head in heads {
+                let offset = run.first * shape.width + head * shape.headSize
+                kernels.attention(
+                    query: scratch.query.pointer + offset,
+                    output: scratch.normed.pointer + offset,
+                    rowStride: shape.width,
+                    headStride: shape.kvWidth,
+                    rows: run.count,
+                    heads: run.heads,
+                    headSize: shape.headSize,
+                    context: run.context,
+                    cache: cache.head(head, layer: layer),
+                    blockTable: blocks.baseAddress! + run.table,
+                    scratch: scratch.attention.pointer + worker * scratch.attentionPerWorker
+                )
             }
         }
     }

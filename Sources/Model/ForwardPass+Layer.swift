@@ -13,33 +13,14 @@ extension ForwardPass {
 
         // query[r, D_i] = Wq_i[D_i, D_<=i] . normed[r, D_<=i]
         // key[r, kvWidth], value[r, kvWidth] = W[kvWidth, D_1] . normed[r, D_1]
-        let key = shape.chains, value = shape.chains + 1  // part numbers after those of the queries
+        let (key, value) = keyAndValueParts
         for chain in 0..<shape.chains { add(w.query[chain], part: chain, chain: chain, isLast: isLast) }
         add(w.key, part: key, chain: 0, isLast: false)
         add(w.value, part: value, chain: 0, isLast: false)
-        split.run(on: pool) { part, outputs, rows, worker in
-            let isQuery = part < key
-            let target =
-                isQuery
-                ? scratch.query.pointer + shape.columns[part]
-                : part == value ? scratch.value.pointer : scratch.key.pointer
-            multiply(
-                isQuery ? w.query[part] : part == value ? w.value : w.key,
-                chain: isQuery ? part + 1 : 1,
-                isLast: isQuery && isLast,
-                outputs: outputs,
-                rows: rows,
-                x: input,
-                y: target,
-                yStride: isQuery ? shape.width : shape.kvWidth,
-                worker: worker
-            )
-        }
+        fork(.project(layer: layer, isLast: isLast, input: input))
 
         split.add(part: 0, count: plan.rows.count, cost: 8 * (shape.width + shape.kvWidth))
-        split.run(on: pool) { _, places, _, _ in
-            for row in places { rotateAndStore(row: row, layer: layer) }
-        }
+        fork(.rotate(layer: layer))
     }
 
     /// hidden += Wo . attention(query, keys, values)
@@ -48,28 +29,13 @@ extension ForwardPass {
         let input = hiddenInput(for: weights.bodyFormat)
         mixValues(layer: layer, isLast: isLast)
         if input.form != .f32 {
-            forEachChainOfRows(isLast: isLast, cost: 2 * shape.width) { chain, rows in
-                let columns = shape.columns[chain]..<shape.columns[chain + 1]
-                prepare(scratch.normed.pointer, width: shape.width, rows: rows, columns: columns, into: input)
-            }
+            addRows(isLast: isLast, cost: 2 * shape.width)
+            fork(.prepareMixed(isLast: isLast, input: input))
         }
 
         // hidden[r, D_i] += Wo_i[D_i, D_<=i] . mixed[r, D_<=i], which mixValues left in `normed`
         for chain in 0..<shape.chains { add(w.attentionOutput[chain], part: chain, chain: chain, isLast: isLast) }
-        split.run(on: pool) { chain, outputs, rows, worker in
-            multiply(
-                w.attentionOutput[chain],
-                chain: chain + 1,
-                isLast: isLast,
-                outputs: outputs,
-                rows: rows,
-                x: input,
-                y: scratch.hidden.pointer + shape.columns[chain],
-                yStride: shape.width,
-                adding: true,
-                worker: worker
-            )
-        }
+        fork(.attentionOutput(layer: layer, isLast: isLast, input: input))
     }
 
     /// hidden += Wd . (silu(Wg . norm(hidden)) * (Wu . norm(hidden)))
@@ -82,27 +48,15 @@ extension ForwardPass {
         for chain in 0..<shape.chains {
             add(w.gate[chain], part: chain, chain: chain, isLast: isLast, products: 2)
         }
-        split.run(on: pool) { chain, outputs, rows, worker in
-            gate(w, chain: chain, isLast: isLast, outputs: outputs, rows: rows, x: input, into: inner, worker: worker)
-        }
+        fork(.gate(layer: layer, isLast: isLast, input: input, inner: inner))
 
         // hidden[r, D_i] += Wd_i[D_i, F_<=i] . gate[r, F_<=i]
         for chain in 0..<shape.chains { add(w.down[chain], part: chain, chain: chain, isLast: isLast) }
-        split.run(on: pool) { chain, outputs, rows, worker in
-            multiply(
-                w.down[chain],
-                chain: chain + 1,
-                isLast: isLast,
-                outputs: outputs,
-                rows: rows,
-                x: inner,
-                y: scratch.hidden.pointer + shape.columns[chain],
-                yStride: shape.width,
-                adding: true,
-                worker: worker
-            )
-        }
+        fork(.down(layer: layer, isLast: isLast, inner: inner))
     }
+
+    /// Part numbers after those of the queries.
+    private var keyAndValueParts: (key: Int, value: Int) { (shape.chains, shape.chains + 1) }
 
     /// Adds a product with a matrix of chain `chain` (from 0) to the coming fork.
     private func add(_ matrix: WeightMatrix, part: Int, chain: Int, isLast: Bool, products: Int = 1) {
@@ -116,8 +70,70 @@ extension ForwardPass {
 
     // MARK: Tasks
 
+    /// Some outputs of one chain's queries, of the keys or of the values.
+    func project(
+        _ layer: Int,
+        part: Int,
+        isLast: Bool,
+        outputs: Range<Int>,
+        rows: Range<Int>,
+        x: Activations,
+        worker: Int
+    ) {
+        let (key, value) = keyAndValueParts, isQuery = part < key
+        let target =
+            isQuery
+            ? scratch.query.pointer + shape.columns[part]
+            : part == value ? scratch.value.pointer : scratch.key.pointer
+        multiply(
+            isQuery
+                ? weights.layers[layer].query[part]
+                : part == value ? weights.layers[layer].value : weights.layers[layer].key,
+            chain: isQuery ? part + 1 : 1,
+            isLast: isQuery && isLast,
+            outputs: outputs,
+            rows: rows,
+            x: x,
+            y: target,
+            yStride: isQuery ? shape.width : shape.kvWidth,
+            worker: worker
+        )
+    }
+
+    /// Adds some outputs of one chain (from 0) to the residual stream.
+    func add(
+        _ matrix: WeightMatrix,
+        chain: Int,
+        isLast: Bool,
+        outputs: Range<Int>,
+        rows: Range<Int>,
+        x: Activations,
+        worker: Int
+    ) {
+        multiply(
+            matrix,
+            chain: chain + 1,
+            isLast: isLast,
+            outputs: outputs,
+            rows: rows,
+            x: x,
+            y: scratch.hidden.pointer + shape.columns[chain],
+            yStride: shape.width,
+            adding: true,
+            worker: worker
+        )
+    }
+
+    /// What attention answered, as the product after it takes it.
+    func prepareMixed(group: Int, _ stretch: Range<Int>, isLast: Bool, into input: Activations) {
+        forEachChain(group: group, stretch, isLast: isLast) { chain, rows in
+            let columns = shape.columns[chain]..<shape.columns[chain + 1]
+            prepare(scratch.normed.pointer, width: shape.width, rows: rows, columns: columns, into: input)
+        }
+    }
+
     /// Rotates a row's query and key, and writes its key and value into its block.
-    private func rotateAndStore(row index: Int, layer: Int) {
+    func rotateAndStore(row index: Int, layer: Int) {
         let row = plan.rows[index]
         let (cosine, sine) = (scratch.rotary.cosine(row.position), scratch.rotary.sine(row.position))
         let (headSize, layout) = (shape.headSize, cache.layout)
@@ -143,8 +159,8 @@ extension ForwardPass {
 
     /// The gated activation of some outputs of one chain: both products, silu and the down product's form of it, while they
     /// are in the cache.
-    private func gate(
-        _ w: ChainWeights.Layer,
+    func gate(
+        _ layer: Int,
         chain: Int,
         isLast: Bool,
         outputs: Range<Int>,
@@ -179,8 +195,8 @@ extension ForwardPass {
             )
             prepare(scratch.gate.pointer, width: shape.inner, rows: rows, columns: columns, into: inner)
         }
-        product(w.gate[chain], into: scratch.gate.pointer)
-        product(w.up[chain], into: scratch.up.pointer)
+        product(weights.layers[layer].gate[chain], into: scratch.gate.pointer)
+        product(weights.layers[layer].up[chain], into: scratch.up.pointer)
         activate(rows.clamped(to: 0..<plan.few.rows(chain: chain + 1, last: isLast)))
         if rows.lowerBound == 0 {
             let first = plan.long.first

@@ -5,8 +5,23 @@
 import KVCache
 import Tensor
 
-/// A pass over one batch. Constants and references only: what it computes lies in the model's scratch and in the cache.
-struct ForwardPass {
+/// A pass over one batch: what it computes lies in the model's scratch and in the cache.
+///
+/// An object, so that threads take their tasks from it and no fork allocates.
+final class ForwardPass: SplitWork {
+    /// What all threads do together. `input` and `inner` are `[rows, D]` and `[rows, F]`, as products take them.
+    enum Step {
+        case normalise(weight: UnsafePointer<Float>, isLast: Bool, input: Activations)
+        case project(layer: Int, isLast: Bool, input: Activations)
+        case rotate(layer: Int)
+        case mix(layer: Int)
+        case prepareMixed(isLast: Bool, input: Activations)
+        case attentionOutput(layer: Int, isLast: Bool, input: Activations)
+        case gate(layer: Int, isLast: Bool, input: Activations, inner: Activations)
+        case down(layer: Int, isLast: Bool, inner: Activations)
+        case logits(input: Activations)
+    }
+
     let plan: RowPlan
     let cache: BlockPool
     let shape: ModelShape
@@ -15,6 +30,8 @@ struct ForwardPass {
     let kernels: Kernels
     let pool: WorkerPool
     let split: WorkSplit
+    /// Of the fork that runs.
+    private var step: Step?
 
     init(model: ChainModel, plan: RowPlan, cache: BlockPool) {
         self.plan = plan
@@ -40,6 +57,42 @@ struct ForwardPass {
         computeLogits()
     }
 
+    /// Runs what was added to ``split``.
+    func fork(_ step: Step) {
+        self.step = step
+        split.run(on: pool, self)
+    }
+
+    func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {
+        switch step! {
+        case .normalise(let weight, let isLast, let input):
+            normaliseRows(group: part, range, weight: weight, isLast: isLast, into: input)
+        case .project(let layer, let isLast, let input):
+            project(layer, part: part, isLast: isLast, outputs: range, rows: rows, x: input, worker: worker)
+        case .rotate(let layer): for row in range { rotateAndStore(row: row, layer: layer) }
+        case .mix(let layer): mix(run: part, heads: range, layer: layer, worker: worker)
+        case .prepareMixed(let isLast, let input): prepareMixed(group: part, range, isLast: isLast, into: input)
+        case .attentionOutput(let layer, let isLast, let input):
+            let matrix = weights.layers[layer].attentionOutput[part]
+            add(matrix, chain: part, isLast: isLast, outputs: range, rows: rows, x: input, worker: worker)
+        case .gate(let layer, let isLast, let input, let inner):
+            gate(
+                layer,
+                chain: part,
+                isLast: isLast,
+                outputs: range,
+                rows: rows,
+                x: input,
+                into: inner,
+                worker: worker
+            )
+        case .down(let layer, let isLast, let inner):
+            let matrix = weights.layers[layer].down[part]
+            add(matrix, chain: part, isLast: isLast, outputs: range, rows: rows, x: inner, worker: worker)
+        case .logits(let input): computeLogits(outputs: range, rows: rows, x: input, worker: worker)
+        }
+    }
+
     /// hidden[r, D_i] = embedding_i[token_r]
     private func embed() {
         for (index, row) in plan.rows.enumerated() {
@@ -58,24 +111,26 @@ struct ForwardPass {
     private func computeLogits() {
         let input = hiddenInput(for: weights.headFormat)
         normalise(weights.finalNorm, isLast: true, into: input)
-        // A task takes its outputs through all chains, one after the other. Chain 1 has all rows.
         split.add(part: 0, outputs: shape.vocabularySize, inputs: shape.width, rows: plan.rows(chain: 1, last: true))
-        split.run(on: pool) { _, outputs, rows, worker in
-            for chain in 0..<shape.chains {
-                multiply(
-                    weights.head[chain],
-                    chain: chain + 1,
-                    isLast: true,
-                    outputs: outputs,
-                    rows: rows,
-                    x: input.from(row: 0, column: shape.columns[chain]),
-                    y: scratch.logits.pointer,
-                    yStride: shape.vocabularySize,
-                    adding: chain > 0,
-                    isLogits: true,
-                    worker: worker
-                )
-            }
+        fork(.logits(input: input))
+    }
+
+    /// A task takes its outputs through all chains, one after the other. Chain 1 has all rows.
+    private func computeLogits(outputs: Range<Int>, rows: Range<Int>, x: Activations, worker: Int) {
+        for chain in 0..<shape.chains {
+            multiply(
+                weights.head[chain],
+                chain: chain + 1,
+                isLast: true,
+                outputs: outputs,
+                rows: rows,
+                x: x.from(row: 0, column: shape.columns[chain]),
+                y: scratch.logits.pointer,
+                yStride: shape.vocabularySize,
+                adding: chain > 0,
+                isLogits: true,
+                worker: worker
+            )
         }
     }
 
@@ -130,7 +185,18 @@ struct ForwardPass {
 
     /// normed[r, D_i] = RMSNorm(hidden[r, D_i]) * weight[D_i], each chain by itself, for the rows that have it.
     func normalise(_ weight: UnsafePointer<Float>, isLast: Bool, into input: Activations) {
-        forEachChainOfRows(isLast: isLast, cost: 4 * shape.width) { chain, rows in
+        addRows(isLast: isLast, cost: 4 * shape.width)
+        fork(.normalise(weight: weight, isLast: isLast, input: input))
+    }
+
+    private func normaliseRows(
+        group: Int,
+        _ stretch: Range<Int>,
+        weight: UnsafePointer<Float>,
+        isLast: Bool,
+        into input: Activations
+    ) {
+        forEachChain(group: group, stretch, isLast: isLast) { chain, rows in
             let first = rows.lowerBound * shape.width + shape.columns[chain]
             let columns = shape.columns[chain]..<shape.columns[chain + 1]
             kernels.rmsNorm(
@@ -146,21 +212,29 @@ struct ForwardPass {
         }
     }
 
-    /// Calls `body` with every chain and the rows of both groups that have it, in stretches that are tasks.
+    /// Adds the rows of both groups to the coming fork, the few as part 0 and the long as part 1.
     ///
     /// - Parameter cost: of a row, in multiply-adds
-    func forEachChainOfRows(isLast: Bool, cost: Int, _ body: (_ chain: Int, _ rows: Range<Int>) -> Void) {
-        let few = 0, long = 1  // parts
-        split.add(part: few, count: plan.few.rows(chain: 1, last: isLast), cost: cost)
-        split.add(part: long, count: plan.long.rows(chain: 1, last: isLast), cost: cost)
-        split.run(on: pool) { part, stretch, _, _ in
-            let group = part == few ? plan.few : plan.long
-            for chain in 0..<shape.chains {
-                // Rows are sorted by chain count: those of a chain are a prefix.
-                let end = min(stretch.upperBound, group.rows(chain: chain + 1, last: isLast))
-                guard end > stretch.lowerBound else { break }
-                body(chain, group.first + stretch.lowerBound..<group.first + end)
-            }
+    func addRows(isLast: Bool, cost: Int) {
+        split.add(part: 0, count: plan.few.rows(chain: 1, last: isLast), cost: cost)
+        split.add(part: 1, count: plan.long.rows(chain: 1, last: isLast), cost: cost)
+    }
+
+    /// Calls `body` with every chain and those rows of a stretch of a group that have it.
+    ///
+    /// - Parameter group: the part of ``addRows(isLast:cost:)``
+    func forEachChain(
+        group: Int,
+        _ stretch: Range<Int>,
+        isLast: Bool,
+        _ body: (_ chain: Int, _ rows: Range<Int>) -> Void
+    ) {
+        let group = group == 0 ? plan.few : plan.long
+        for chain in 0..<shape.chains {
+            // Rows are sorted by chain count: those of a chain are a prefix.
+            let end = min(stretch.upperBound, group.rows(chain: chain + 1, last: isLast))
+            guard end > stretch.lowerBound else { break }
+            body(chain, group.first + stretch.lowerBound..<group.first + end)
         }
     }
 

@@ -1,5 +1,12 @@
 // Cuts the products (or rows, or heads) of one fork into tasks for the worker pool.
 
+/// What is cut into tasks: as ``ForkWork``, an object that lives on.
+public protocol SplitWork: AnyObject {
+    /// Does a range of the things or outputs of part number `part`, for a range of its rows (empty if it has none), on thread
+    /// number `worker`. Called by several threads at once.
+    func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int)
+}
+
 /// The tasks of one fork: ranges of outputs and rows of products, or of other things, each of one numbered part.
 ///
 /// Kept and refilled from fork to fork, so that nothing is allocated once it has grown. One thread uses it.
@@ -22,10 +29,22 @@ public final class WorkSplit {
         var cost: Int
     }
 
+    /// The tasks of the fork that runs, as its threads see them.
+    private final class Cut: ForkWork {
+        var tasks = UnsafeBufferPointer<Task>(start: nil, count: 0)
+        var work: (any SplitWork)?
+
+        func run(task: Int, worker: Int) {
+            let task = tasks[task]
+            work!.run(part: task.part, range: task.range, rows: task.rows, worker: worker)
+        }
+    }
+
     private var parts: [Part] = []
     private var tasks: [Task] = []
     /// Where each worker's run of tasks ends.
     private var ends: [Int] = []
+    private let cut = Cut()
 
     /// Multiply-adds below which a fork does not pay: waking a spinning thread and joining it takes a microsecond or two,
     /// in which one core does this many.
@@ -56,13 +75,7 @@ public final class WorkSplit {
     }
 
     /// Runs everything that was added, and forgets it.
-    ///
-    /// - Parameter body: gets a part's number, a range of its things or outputs, a range of its rows (empty if it has none),
-    ///   and the number of the worker
-    public func run(
-        on pool: WorkerPool,
-        _ body: (_ part: Int, _ range: Range<Int>, _ rows: Range<Int>, _ worker: Int) -> Void
-    ) {
+    public func run(on pool: WorkerPool, _ work: any SplitWork) {
         defer {
             parts.removeAll(keepingCapacity: true)
             tasks.removeAll(keepingCapacity: true)
@@ -70,18 +83,19 @@ public final class WorkSplit {
         }
         let total = parts.reduce(0) { $0 + $1.count * $1.cost }
         if total < Self.inlineCost || pool.workers == 1 {
-            for part in parts { body(part.number, 0..<part.count, 0..<part.rows, 0) }
+            for part in parts {
+                work.run(part: part.number, range: 0..<part.count, rows: 0..<part.rows, worker: 0)
+            }
             return
         }
         let share = max(total / (pool.workers * Self.tasksPerWorker), 1)
         for part in parts { cut(part, share: share) }
         dealOut(to: pool.workers, total: total)
         tasks.withUnsafeBufferPointer { tasks in
-            ends.withUnsafeBufferPointer { ends in
-                pool.run(tasks: tasks.count, ends: ends) {
-                    body(tasks[$0].part, tasks[$0].range, tasks[$0].rows, $1)
-                }
-            }
+            cut.tasks = tasks
+            cut.work = work
+            ends.withUnsafeBufferPointer { pool.run(tasks: tasks.count, ends: $0, of: cut) }
+            cut.work = nil
         }
     }
 

@@ -4,6 +4,12 @@ import CKernels
 import Glibc
 import Synchronization
 
+/// What a fork runs. An object that lives on from fork to fork, as a closure would be allocated for each.
+public protocol ForkWork: AnyObject {
+    /// Runs task number `task` on thread number `worker`. Called by several threads at once, once for every task.
+    func run(task: Int, worker: Int)
+}
+
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
 ///
 /// Every thread has a run of consecutive tasks, takes them one at a time, and then those that are left of the others': a
@@ -38,24 +44,35 @@ public final class WorkerPool: Sendable {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// Runs `body(task, worker)` for every task in `0..<tasks`, in no particular order, and returns when all are done.
-    public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-        run(tasks: tasks, ends: nil, body)
+    /// Runs every task in `0..<tasks` of `work`, in no particular order, and returns when all are done. Allocates nothing.
+    public func run(tasks: Int, of work: any ForkWork) {
+        run(tasks: tasks, ends: nil, of: work)
     }
 
     /// Likewise, with where the run of each worker ends, so that all have as much to do when tasks differ; nil gives all as
     /// many tasks.
-    func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, of work: any ForkWork) {
         if tasks <= 1 || threads.isEmpty {
-            for task in 0..<tasks { body(task, 0) }
+            for task in 0..<tasks { work.run(task: task, worker: 0) }
             return
         }
-        withoutActuallyEscaping(body) { body in
-            guard tasks > TaskRuns.most else { return shared.fork(tasks: tasks, ends: ends, body) }
-            for first in stride(from: 0, to: tasks, by: TaskRuns.most) {
-                shared.fork(tasks: min(TaskRuns.most, tasks - first), ends: nil) { body(first + $0, $1) }
-            }
+        guard tasks > TaskRuns.most else { return shared.fork(tasks: tasks, ends: ends, work) }
+        for first in stride(from: 0, to: tasks, by: TaskRuns.most) {
+            run(tasks: min(TaskRuns.most, tasks - first)) { work.run(task: first + $0, worker: $1) }
         }
+    }
+
+    /// Runs `body(task, worker)` likewise. What it captures is put on the heap: for loading and measuring, not for steps.
+    public func run(tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        withoutActuallyEscaping(body) { run(tasks: tasks, of: ClosureWork(body: $0)) }
+    }
+
+    private final class ClosureWork: ForkWork {
+        private let body: (Int, Int) -> Void
+
+        init(body: @escaping (Int, Int) -> Void) { self.body = body }
+
+        func run(task: Int, worker: Int) { body(task, worker) }
     }
 
     /// What a new thread is told.
@@ -78,11 +95,11 @@ public final class WorkerPool: Sendable {
 
 /// What the caller and the threads share.
 ///
-/// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `body` and
+/// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `job` and
 /// `tasks` stay what they are until it is reported in `finished`. `fork` tells the threads that there is something to take:
 /// each looks once at a fork's runs, since what is not there then never comes.
 ///
-/// Proof of Sendable: `body` and `tasks` change only while no task is taken.
+/// Proof of Sendable: `job` and `tasks` change only while no task is taken.
 private final class Shared: @unchecked Sendable {
     /// Number of the latest fork.
     private let fork = Atomic<UInt32>(0)
@@ -90,7 +107,7 @@ private final class Shared: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var tasks = 0
-    private var body: ((Int, Int) -> Void)?
+    private var job: (any ForkWork)?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
     private let join: UnsafeMutablePointer<pthread_cond_t>
@@ -127,11 +144,11 @@ private final class Shared: @unchecked Sendable {
 
     // MARK: The caller
 
-    func fork(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ body: @escaping (Int, Int) -> Void) {
-        precondition(self.body == nil, "a fork inside a fork, or from a second thread")
+    func fork(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ job: any ForkWork) {
+        precondition(self.job == nil, "a fork inside a fork, or from a second thread")
         let number = fork.load(ordering: .relaxed) &+ 1
         self.tasks = tasks
-        self.body = body
+        self.job = job
         seats.forkBegins()
         finished.store(0, ordering: .relaxed)
         runs.deal(tasks, fork: number, ends: ends)
@@ -144,7 +161,7 @@ private final class Shared: @unchecked Sendable {
         }
         takeTasks(of: number, as: 0)
         waitForOthers(tasks)
-        self.body = nil
+        self.job = nil
     }
 
     private func waitForOthers(_ tasks: Int) {
@@ -212,7 +229,7 @@ private final class Shared: @unchecked Sendable {
         var done = 0, tasks = 0
         while let task = runs.take(for: worker, fork: fork) {
             tasks = self.tasks
-            body!(task, worker)
+            job!.run(task: task, worker: worker)
             done += 1
         }
         guard done > 0 else { return }

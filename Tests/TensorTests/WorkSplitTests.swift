@@ -4,6 +4,14 @@ import Tensor
 import Testing
 
 @Suite struct WorkSplitTests {
+    private final class Work: SplitWork {
+        private let body: (Int, Range<Int>, Range<Int>) -> Void
+
+        init(_ body: @escaping (Int, Range<Int>, Range<Int>) -> Void) { self.body = body }
+
+        func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) { body(part, range, rows) }
+    }
+
     @Test(arguments: [1, 2, 5], [false, true])
     func coversEveryOutputOfEveryRowOnce(workers: Int, cutsRows: Bool) {
         let pool = WorkerPool(workers: workers)
@@ -15,13 +23,14 @@ import Testing
             split.add(part: 0, outputs: outputs, inputs: inputs, rows: rows)
             split.add(part: 1, count: outputs, cost: inputs)
             split.add(part: 2, outputs: outputs, inputs: inputs, rows: 0)
-            split.run(on: pool) { part, range, taskRows, _ in
+            let work = Work { part, range, taskRows in
                 precondition(part == 1 || range.lowerBound.isMultiple(of: WeightFormat.panel))
                 precondition(part == 1 ? taskRows.isEmpty : cutsRows || taskRows == 0..<rows)
                 for output in range {
                     for row in part == 1 ? 0..<1 : taskRows { pointer[(part * 500 + output) * 600 + row] += 1 }
                 }
             }
+            split.run(on: pool, work)
             func expected(_ part: Int, _ output: Int, _ row: Int) -> UInt8 {
                 part < 2 && output < outputs && row < (part == 0 ? rows : 1) ? 1 : 0
             }
@@ -34,6 +43,6 @@ import Testing
             }
             #expect(isRight, "\(outputs) outputs of \(rows) rows")
         }
-        split.run(on: pool) { _, _, _, _ in Issue.record("what ran is forgotten") }
+        split.run(on: pool, Work { _, _, _ in Issue.record("what ran is forgotten") })
     }
 }

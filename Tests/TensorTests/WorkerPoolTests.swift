@@ -121,6 +121,48 @@ import Testing
         }
     }
 
+    /// The heap, looked at from within a fork, is as it was before. Other tests use it at the same time, so not every look
+    /// tells; but what a fork puts there is in all of them.
+    @Test func aForkAllocatesNothing() {
+        let pool = WorkerPool(workers: 2)
+        let work = HeapLook(), hoard = Hoard()
+        var looks = 0, unchanged = 0
+        while looks < 2000 && unchanged < 100 {
+            hoard.grow(by: 2)
+            let before = catena_heap_in_use()
+            pool.run(tasks: 8, of: work)
+            looks += 1
+            if work.seen == before { unchanged += 1 }
+        }
+        #expect(unchanged == 100, "after \(looks) looks")
+    }
+
+    /// Notes how much of the heap is in use during a fork's last task on the calling thread.
+    private final class HeapLook: ForkWork {
+        private(set) var seen = 0
+
+        func run(task: Int, worker: Int) {
+            if worker == 0 { seen = catena_heap_in_use() }
+        }
+    }
+
+    /// Small chunks that are kept to the end. A thread's cache of freed chunks counts as in use, so it is emptied, and stays
+    /// so: then the next chunk shows.
+    private final class Hoard {
+        private var chunks: [UnsafeMutableRawPointer?] = []
+
+        init() {
+            chunks.reserveCapacity(100_000)
+            grow(by: 256)
+        }
+
+        deinit { for chunk in chunks { free(chunk) } }
+
+        func grow(by count: Int) {
+            for size in 1...16 { for _ in 0..<count { chunks.append(malloc(16 * size)) } }
+        }
+    }
+
     @Test func poolsComeAndGo() {
         for _ in 0..<50 { WorkerPool(workers: 3).run(tasks: 3) { _, _ in } }
     }

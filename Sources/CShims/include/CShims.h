@@ -4,6 +4,7 @@
 
 #include "Epoll.h"
 
+#include <stddef.h>
 #include <sys/socket.h>
 
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC: the descriptor, or -1 with errno set.
@@ -55,6 +56,9 @@ int catena_confine(int thread, int processor);
 
 /// Moves the calling thread to another of its allowed processors than the given one, and then lets it run on all of them.
 int catena_move_off(int processor, const struct catena_processors *allowed);
+
+/// Bytes of the heap in use, small chunks that threads keep for themselves included: mallinfo2(3).
+size_t catena_heap_in_use(void);
 
 /// Buffers of at least so many bytes have pages of their own from now on, and give them back when they are freed. Left
 /// alone, glibc raises its threshold with the first such buffer that is freed, and keeps later ones in its arenas.
