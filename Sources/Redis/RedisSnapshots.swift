@@ -3,7 +3,7 @@ import Synchronization
 /// Keeps session snapshots in a Redis that replicas share. What is in them is not looked at here.
 ///
 /// ```swift
-/// let snapshots = RedisSnapshots(settings) { print($0) }
+/// let snapshots = RedisSnapshots(settings, now: now) { lane, state, error in print(lane, state) }
 /// try snapshots.store("chat-7", snapshot.encoded(), isLate: false)
 /// let bytes = try snapshots.load("chat-7")
 /// ```
