@@ -1,13 +1,21 @@
-// Tells the thread sanitizer what orders threads where the standard library's Mutex is contended.
+// Tells the thread sanitizer what orders threads where libraries do it that are not built with the sanitizer: the standard
+// library's Mutex where it is contended, and reference counts.
 //
 // Mutex's fast paths are compiled into our own code, so the sanitizer sees their atomics. Its slow paths are in
-// libswiftSynchronization.so, which is not instrumented, and there it is the kernel that changes the lock word
-// (FUTEX_LOCK_PI, FUTEX_UNLOCK_PI). Without these edges every state behind a contended Mutex is reported as a race. They
-// are stated here instead of suppressing reports: what a Mutex does not order is still found.
+// libswiftSynchronization.so, and there it is the kernel that changes the lock word (FUTEX_LOCK_PI, FUTEX_UNLOCK_PI).
+// Without these edges every state behind a contended Mutex is reported as a race.
 //
-// To be preloaded: the two symbols stand before the library's own.
+// An array or a dictionary is copied when it is written to while others hold it. Who has let go of it has read it before
+// whoever finds to be the only holder writes; the order is in the count, which libswiftCore.so changes. Optimised code
+// reads the elements itself, so without these edges each array that one thread hands to another is reported. The same is
+// true of a deinit, which comes after everybody else let go.
+//
+// The edges are stated here instead of suppressing reports: what neither a Mutex nor a count orders is still found.
+//
+// To be preloaded: the symbols stand before the libraries' own.
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +24,25 @@
 // Of the sanitizer's run time, in the program; absent in programs that are not built with it.
 extern __attribute__((weak)) void __tsan_acquire(void *address);
 extern __attribute__((weak)) void __tsan_release(void *address);
+
+static void acquireEdge(void *address) {
+    if (__tsan_acquire != NULL) __tsan_acquire(address);
+}
+
+static void releaseEdge(void *address) {
+    if (__tsan_release != NULL) __tsan_release(address);
+}
+
+static void *find(const char *name) {
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL) {
+        fprintf(stderr, "edges: %s has moved; look where it went in this toolchain\n", name);
+        abort();
+    }
+    return found;
+}
+
+// MARK: Mutex
 
 // _MutexHandle._lockSlow(_: UInt32) and _MutexHandle._unlockSlow(). The handle's only member is the lock word, so that its
 // address is the one that the fast paths acquire and release.
@@ -28,28 +55,60 @@ extern __attribute__((weak)) void __tsan_release(void *address);
 typedef SWIFT_METHOD void LockSlow(uint32_t thread, SELF void *handle);
 typedef SWIFT_METHOD void UnlockSlow(SELF void *handle);
 
-static LockSlow *lockSlow;
-static UnlockSlow *unlockSlow;
-
-static void *find(const char *name) {
-    void *found = dlsym(RTLD_NEXT, name);
-    if (found == NULL) {
-        fprintf(stderr, "mutex_edges: %s has moved; look where Mutex waits in this toolchain\n", name);
-        abort();
-    }
-    return found;
-}
-
 SWIFT_METHOD void edgesLockSlow(uint32_t thread, SELF void *handle) __asm__(LOCK_SLOW);
 SWIFT_METHOD void edgesLockSlow(uint32_t thread, SELF void *handle) {
+    static LockSlow *lockSlow;
     if (lockSlow == NULL) lockSlow = (LockSlow *)find(LOCK_SLOW);
     lockSlow(thread, handle);
-    if (__tsan_acquire != NULL) __tsan_acquire(handle);
+    acquireEdge(handle);
 }
 
 SWIFT_METHOD void edgesUnlockSlow(SELF void *handle) __asm__(UNLOCK_SLOW);
 SWIFT_METHOD void edgesUnlockSlow(SELF void *handle) {
+    static UnlockSlow *unlockSlow;
     if (unlockSlow == NULL) unlockSlow = (UnlockSlow *)find(UNLOCK_SLOW);
-    if (__tsan_release != NULL) __tsan_release(handle);
+    releaseEdge(handle);
     unlockSlow(handle);
+}
+
+// MARK: Reference counts (swift/stdlib/public/runtime/HeapObject.cpp)
+
+typedef bool IsUnique(void *object);
+typedef void Release(void *object);
+typedef void ReleaseMany(void *object, uint32_t count);
+
+static bool isUnique(void *object) {
+    static IsUnique *known;
+    if (known == NULL) known = (IsUnique *)find("swift_isUniquelyReferenced_nonNull_native");
+    return known(object);
+}
+
+bool swift_isUniquelyReferenced_nonNull_native(void *object) {
+    bool unique = isUnique(object);
+    if (unique) acquireEdge(object);
+    return unique;
+}
+
+// Nil and tagged pointers are no objects, and the runtime does nothing about them.
+static bool isObject(void *object) { return (intptr_t)object > 0; }
+
+static void letGo(void *object) {
+    if (!isObject(object)) return;
+    // The last holder runs the deinit.
+    if (isUnique(object)) acquireEdge(object);
+    releaseEdge(object);
+}
+
+void swift_release(void *object) {
+    static Release *release;
+    if (release == NULL) release = (Release *)find("swift_release");
+    letGo(object);
+    release(object);
+}
+
+void swift_release_n(void *object, uint32_t count) {
+    static ReleaseMany *release;
+    if (release == NULL) release = (ReleaseMany *)find("swift_release_n");
+    letGo(object);
+    release(object, count);
 }
