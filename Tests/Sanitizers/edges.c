@@ -72,6 +72,9 @@ SWIFT_METHOD void edgesUnlockSlow(SELF void *handle) {
 }
 
 // MARK: Reference counts (swift/stdlib/public/runtime/HeapObject.cpp)
+//
+// What libswiftCore.so itself lets go of is not seen here. Its own hooks for that
+// (_swift_enableSwizzlingOfAllocationAndRefCountingFunctions_forInstrumentsOnly) take short strings for objects on Linux.
 
 typedef bool IsUnique(void *object);
 typedef void Release(void *object);
@@ -83,17 +86,16 @@ static bool isUnique(void *object) {
     return known(object);
 }
 
+// Whoever asks may write afterwards.
 bool swift_isUniquelyReferenced_nonNull_native(void *object) {
     bool unique = isUnique(object);
     if (unique) acquireEdge(object);
     return unique;
 }
 
-// Nil and tagged pointers are no objects, and the runtime does nothing about them.
-static bool isObject(void *object) { return (intptr_t)object > 0; }
-
 static void letGo(void *object) {
-    if (!isObject(object)) return;
+    // Nil and what is no pointer at all are no objects, and the runtime does nothing about them.
+    if ((intptr_t)object <= 0) return;
     // The last holder runs the deinit.
     if (isUnique(object)) acquireEdge(object);
     releaseEdge(object);
@@ -110,5 +112,22 @@ void swift_release_n(void *object, uint32_t count) {
     static ReleaseMany *release;
     if (release == NULL) release = (ReleaseMany *)find("swift_release_n");
     letGo(object);
+    release(object, count);
+}
+
+// Strings, dictionaries and sets have bits of their own in the pointer; the runtime takes them off with this mask.
+static void *plainObject(void *object) { return (void *)((uintptr_t)object & 0x80fffffffffffff9); }
+
+void swift_bridgeObjectRelease(void *object) {
+    static Release *release;
+    if (release == NULL) release = (Release *)find("swift_bridgeObjectRelease");
+    letGo(plainObject(object));
+    release(object);
+}
+
+void swift_bridgeObjectRelease_n(void *object, uint32_t count) {
+    static ReleaseMany *release;
+    if (release == NULL) release = (ReleaseMany *)find("swift_bridgeObjectRelease_n");
+    letGo(plainObject(object));
     release(object, count);
 }

@@ -39,7 +39,7 @@ if [ "$sanitizer" = thread ]; then
     clang -O1 -Wall -Wextra -Werror -shared -fPIC -o "$out/edges.so" Tests/Sanitizers/edges.c
     export LD_PRELOAD=$out/edges.so
     # An error at the end, so that one run shows all there are.
-    export TSAN_OPTIONS="halt_on_error=0 exitcode=66"
+    export TSAN_OPTIONS="halt_on_error=0 exitcode=66 suppressions=$PWD/Tests/Sanitizers/races.supp"
 else
     export ASAN_OPTIONS="detect_stack_use_after_return=1 check_initialization_order=1"
     export LSAN_OPTIONS="suppressions=$PWD/Tests/Sanitizers/leaks.supp"
