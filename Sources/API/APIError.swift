@@ -1,4 +1,5 @@
 import Core
+import HTTP1
 import JSON
 
 /// A request that gets no answer, as OpenAI's clients expect it: a status and
@@ -66,6 +67,12 @@ public struct APIError: Error, Sendable, Hashable {
 }
 
 extension APIError {
+    /// What the transport refuses.
+    init(_ fault: Fault) {
+        let type = fault.status.code < 500 ? "invalid_request_error" : "server_error"
+        self.init(status: fault.status.code, message: fault.message, type: type)
+    }
+
     /// 400: the request cannot be run as it stands.
     static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
         APIError(status: 400, message: message, type: "invalid_request_error", param: param, code: code)

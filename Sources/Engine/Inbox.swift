@@ -6,7 +6,8 @@ import Synchronization
 /// What other threads tell the engine thread.
 enum Command: Sendable {
     case submit(GenerationRequest, any GenerationReceiver)
-    case cancel(RequestID)
+    /// Carries how many steps had ended when it was posted (`Inbox.endedSteps`).
+    case cancel(RequestID, afterSteps: Int)
     case change(RequestID, RequestChange, @Sendable (RequestStatus?) -> Void)
     /// A session came back from a slower tier.
     case restore(KVSnapshot, session: String)
@@ -30,12 +31,23 @@ final class Inbox: Sendable {
 
     private let state = Mutex(State())
     private let arrived = DispatchSemaphore(value: 0)
+    private let steps = Atomic<Int>(0)
+
+    /// Steps of the engine that have ended.
+    var endedSteps: Int { steps.load(ordering: .relaxed) }
+
+    /// A step has ended. From the engine thread.
+    func countStep() {
+        steps.add(1, ordering: .relaxed)
+    }
 
     /// Returns false when the engine has ended and nobody will ever take the command.
-    func post(_ command: Command) -> Bool {
+    ///
+    /// - Parameter command: made while nothing can be taken, so that `endedSteps` in it is that of its arrival.
+    func post(_ command: @autoclosure () -> Command) -> Bool {
         let (accepted, mustWake) = state.withLock { state in
             guard !state.isClosed else { return (false, false) }
-            state.commands.append(command)
+            state.commands.append(command())
             defer { state.isWaiting = false }
             return (true, state.isWaiting)
         }

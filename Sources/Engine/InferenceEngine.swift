@@ -129,7 +129,8 @@ public final class InferenceEngine: GenerationService {
     }
 
     public func cancel(_ id: RequestID) {
-        _ = inbox.post(.cancel(id))  // an engine that has ended runs nothing to cancel
+        // An engine that has ended runs nothing to cancel.
+        _ = inbox.post(.cancel(id, afterSteps: inbox.endedSteps))
     }
 
     public func change(
@@ -235,8 +236,8 @@ public final class InferenceEngine: GenerationService {
                     loop.refuse(.shuttingDown, receiver: receiver)
                 case .submit(let request, let receiver):
                     loop.submit(request, to: receiver, now: .now)
-                case .cancel(let id):
-                    loop.cancel(id, now: .now)
+                case .cancel(let id, let steps):
+                    loop.cancel(id, now: .now, afterSteps: inbox.endedSteps - steps)
                 case .change(let id, let change, let reply):
                     loop.change(id, to: change, reply: reply)
                 case .restore(let snapshot, let session):
@@ -251,7 +252,9 @@ public final class InferenceEngine: GenerationService {
                     isStopped = true
                 }
             }
-            if !isStopped { loop.step(now: .now) }
+            guard !isStopped else { break }
+            loop.step(now: .now)
+            inbox.countStep()
         }
         for command in inbox.close() {
             switch command {

@@ -76,6 +76,13 @@ struct StepLoop {
         release(id, now: now)
     }
 
+    /// The same for somebody who asked for it while so many steps had still to end.
+    mutating func cancel(_ id: RequestID, now: ContinuousClock.Instant, afterSteps steps: Int) {
+        guard memory.requests[id] != nil else { return }
+        cancel(id, now: now)
+        observer?.observeCancel(afterSteps: steps)
+    }
+
     /// Changes what a request wants, and tells where it stands then; nil when it is not here.
     mutating func change(
         _ id: RequestID,

@@ -41,4 +41,13 @@ public struct StepReport: Sendable, Hashable {
 /// Hears of every step, on the engine thread: it must be quick and never block.
 public protocol StepObserver: Sendable {
     func observe(_ report: StepReport)
+
+    /// A request that was asked to stop is gone, and its blocks are free.
+    ///
+    /// - Parameter steps: that ended since it was asked to: one when a step was running, none when not.
+    func observeCancel(afterSteps steps: Int)
+}
+
+extension StepObserver {
+    public func observeCancel(afterSteps steps: Int) {}
 }

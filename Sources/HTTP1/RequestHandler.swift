@@ -12,12 +12,17 @@ public protocol RequestHandler: Sendable {
     /// (501), nor does CONNECT; TRACE does, and must be answered 405.
     func handle(_ request: Request, _ responder: any Responder)
 
-    /// The answer to a request that the transport had to refuse.
+    /// The answer to a request that the transport refuses: the handler has not seen it, and never will.
+    func answer(to fault: Fault, refusing request: RefusedRequest) -> Response
+
+    /// The answer in place of one that the handler owes or that cannot be written.
     func answer(to fault: Fault) -> Response
 }
 
 extension RequestHandler {
     public func earlyAnswer(to head: RequestHead, from peer: PeerAddress) -> Response? { nil }
+
+    public func answer(to fault: Fault, refusing request: RefusedRequest) -> Response { answer(to: fault) }
 
     public func answer(to fault: Fault) -> Response {
         Response(fault.status, text: fault.message + "\n", headers: fault.headers)

@@ -27,13 +27,14 @@ public struct RequestParser: Sendable {
         case end(trailers: HTTPHeaders)
     }
 
-    /// What comes next: `requestLine` -> `headers` -> `fixedBody` or `chunkedBody` -> `requestLine`; `failed` is final.
+    /// What comes next: `requestLine` -> `headers` -> `fixedBody` or `chunkedBody` -> `requestLine`; `failed` is final, and
+    /// has what was known of the head that failed.
     private enum State: Sendable {
         case requestLine
         case headers(HTTPMethod, RequestTarget, HTTPVersion)
         case fixedBody(remaining: Int)
         case chunkedBody(ChunkedDecoder)
-        case failed(RequestError)
+        indirect case failed(RequestError, RequestHead?)
     }
 
     public let limits: RequestLimits
@@ -51,12 +52,29 @@ public struct RequestParser: Sendable {
         if case .requestLine = state { !lines.isInLine } else { false }
     }
 
+    /// The head that has begun to come, or that was refused: its line, and the fields up to now. Nil where none has begun, the
+    /// line itself could not be read, or the head was complete and right.
+    ///
+    /// Trap: it is checked line by line only, and others may have read it differently: for logs, and for fields of the
+    /// answer that refuses it.
+    public var unfinishedHead: RequestHead? {
+        switch state {
+        case .headers(let method, let target, let version):
+            let headers = HTTPHeaders(bytes: lines.bytes, fields: fields)
+            return RequestHead(method: method, target: target, version: version, headers: headers)
+        case .failed(_, let head):
+            return head
+        case .requestLine, .fixedBody, .chunkedBody:
+            return nil
+        }
+    }
+
     /// The next event of `input`, from `offset`, which is moved behind the bytes that were consumed.
     public mutating func next(in input: Span<UInt8>, at offset: inout Int) throws(RequestError) -> Event? {
         do {
             return try step(input, &offset)
         } catch {
-            state = .failed(error)
+            state = .failed(error, unfinishedHead)
             lines.reset()
             throw error
         }
@@ -93,7 +111,7 @@ public struct RequestParser: Sendable {
                 case .data(let range): return .body(range)
                 case .end(let trailers): return complete(trailers: trailers)
                 }
-            case .failed(let error):
+            case .failed(let error, _):
                 throw error
             }
         }
@@ -164,9 +182,11 @@ public struct RequestParser: Sendable {
         _ target: RequestTarget,
         _ version: HTTPVersion
     ) throws(RequestError) -> RequestHead {
-        let headers = HTTPHeaders(bytes: lines.takeBytes(), fields: fields)
-        fields = []
+        let headers = HTTPHeaders(bytes: lines.bytes, fields: fields)
         let head = try RequestHead(method: method, target: target, version: version, headers: headers, limits: limits)
+        // The head has them now.
+        _ = lines.takeBytes()
+        fields = []
         state =
             switch head.body {
             case .none: .fixedBody(remaining: 0)

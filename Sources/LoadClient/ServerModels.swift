@@ -11,8 +11,10 @@ package enum ServerModels {
         if let apiKey { head += "Authorization: Bearer \(apiKey)\r\n" }
         let (status, body) = try fetch(Array((head + "\r\n").utf8), from: target)
         guard status != 401 && status != 403 else {
+            let problem = apiKey == nil ? "it needs a key" : "the key is none of its own"
             throw ClientError(
-                "\(target.url) answers \(status) to GET \(target.basePath)/models: give its key as --api-key"
+                "\(target.url) answers \(status) to GET \(target.basePath)/models: \(problem); give one as CATENA_API_KEY in the "
+                    + "environment, or as --api-key"
             )
         }
         guard status == 200, let list = try? JSONParser.parse(body, of: "the list of models").object else { return nil }

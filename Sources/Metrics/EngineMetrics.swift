@@ -13,6 +13,9 @@ public final class EngineMetrics: Sendable {
     /// From a request's arrival to its first admission.
     public let queueTime = Histogram(bounds: Bounds.queue)
 
+    /// Requests that were asked to stop and were there, by the steps that ended before they were gone: none, one, more.
+    let cancels = Counters([0, 1, 2])
+
     // MARK: Steps
 
     /// One step: plan, forward pass, sampling, update.
@@ -49,4 +52,11 @@ public final class EngineMetrics: Sendable {
     public let sessionsInRedis = Gauge()
 
     public init() {}
+
+    /// Counts a request that is gone because it was asked to stop.
+    ///
+    /// - Parameter steps: that ended in between.
+    public func countCancel(afterSteps steps: Int) {
+        cancels[min(max(steps, 0), 2)].add()
+    }
 }

@@ -74,6 +74,14 @@ extension ServerMetrics {
         )
         text.sample("catena_preemptions_total", engine.preemptions.value)
         text.family(
+            "catena_cancels_total",
+            .counter,
+            help: "Answers that were stopped on request, by the steps that ended in between. More than 1 is a fault."
+        )
+        for (index, steps) in ["0", "1", "more"].enumerated() {
+            text.sample("catena_cancels_total", labels: [("steps", steps)], engine.cancels[index].value)
+        }
+        text.family(
             "catena_prefill_tokens_total",
             .counter,
             help: "Prompt tokens: computed, found in the cache, or computed again after a preemption."

@@ -120,7 +120,7 @@ extension Connection {
             allowance: configuration.bodyTimeout,
             rate: configuration.minimumBodyRate
         )
-        if let answer = earlyAnswer(to: incoming.head) {
+        if let answer = earlyAnswer(to: incoming) {
             let isDrained = canDrain(incoming.head)
             if isDrained {
                 self.incoming?.isDiscarded = true
@@ -144,11 +144,13 @@ extension Connection {
         incoming?.inflater = GzipInflater()
     }
 
-    private func earlyAnswer(to head: RequestHead) -> Response? {
+    private func earlyAnswer(to incoming: Incoming) -> Response? {
         let handler = lane.core.handler
+        let head = incoming.head
         if case .unrecognized = head.method {
             // RFC 9110, 9.1.
-            return handler.answer(to: Fault(.notImplemented, "this server does not implement the method"))
+            let fault = Fault(.notImplemented, "this server does not implement the method")
+            return handler.answer(to: fault, refusing: refused(incoming))
         }
         if let answer = handler.earlyAnswer(to: head, from: peer) { return answer }
         guard head.hasBody, head.headers.contentCoding == nil else { return nil }
@@ -158,7 +160,7 @@ extension Connection {
             "the body's Content-Encoding is not supported; send it as it is, or as gzip, once",
             headers: ["Accept-Encoding": "gzip, identity"]
         )
-        return handler.answer(to: fault)
+        return handler.answer(to: fault, refusing: refused(incoming))
     }
 
     /// Whether a body that nobody wants is short enough to read past. A client that waits for 100 may send it or not,
@@ -211,18 +213,33 @@ extension Connection {
     func fail(_ fault: Fault) {
         stopRequests()
         let exchange: Exchange
+        let request: RefusedRequest
         if let incoming {
             self.incoming = nil
             exchange = incoming.exchange
             // Answered early already; what was to be thrown away cannot be read.
             guard !incoming.isDiscarded else { return lane.mustSettle(self) }
+            request = refused(incoming)
         } else {
-            let writer = ResponseWriter(method: .get, version: .http11, keepAlive: false)
+            let head = parser.unfinishedHead
+            let writer = ResponseWriter(method: head?.method ?? .get, version: .http11, keepAlive: false)
             exchange = Exchange(connection: self, isSafe: true, acceptsGzip: false, writer: writer)
             inFlight.append(exchange)
+            let arrival = parser.isIdle ? lane.now : headStart
+            request = RefusedRequest(head: head, isHeadComplete: false, peer: peer, arrival: arrival)
         }
         exchange.writer.closeAfterwards()
-        take(.respond(lane.core.handler.answer(to: fault)), for: exchange)
+        take(.respond(lane.core.handler.answer(to: fault, refusing: request)), for: exchange)
+    }
+
+    private func refused(_ incoming: Incoming) -> RefusedRequest {
+        RefusedRequest(
+            head: incoming.head,
+            isHeadComplete: true,
+            peer: peer,
+            arrival: incoming.arrival,
+            bodyBytes: incoming.body.count
+        )
     }
 }
 

@@ -12,6 +12,10 @@ final class StepMetrics: StepObserver {
         self.metrics = metrics
     }
 
+    func observeCancel(afterSteps steps: Int) {
+        metrics.countCancel(afterSteps: steps)
+    }
+
     func observe(_ report: StepReport) {
         metrics.running.set(report.running)
         metrics.waiting.set(report.waiting)

@@ -62,7 +62,12 @@ struct LoadTest: ParsableCommand {
     @Option(help: "The model's name. [default: the first that the server lists]")
     var model: String?
 
-    @Option(help: "The key, sent as a bearer token. [default: $CATENA_API_KEY]")
+    @Option(
+        help: """
+            The key, sent as a bearer token. Everybody on this machine can read it in the list of processes: better put it \
+            in the environment. [default: $CATENA_API_KEY]
+            """
+    )
     var apiKey: String?
 
     @Option(help: "Deal requests out to so many sessions, whose prompts begin alike.")
@@ -118,9 +123,9 @@ struct LoadTest: ParsableCommand {
         ] where !range.contains(value) {
             throw ValidationError("\(name) is \(value); it must be \(range.lowerBound) to \(range.upperBound).")
         }
-        for (name, value) in [("--chains", chains), ("--api-key", apiKey)] {
+        for (name, value) in [("--chains", chains), ("--api-key", apiKey), ("CATENA_API_KEY", Self.keyInEnvironment)] {
             if let value, value.isEmpty || !value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
-                throw ValidationError("\(name) must be printable characters without spaces.")
+                throw ValidationError("\(name) must be printable ASCII characters without spaces.")
             }
         }
         if !(0...2 ~= temperature) { throw ValidationError("--temperature is \(temperature); it must be 0 to 2.") }
@@ -158,9 +163,14 @@ struct LoadTest: ParsableCommand {
         )
     }
 
+    /// An empty one is none.
+    private static var keyInEnvironment: String? {
+        ProcessInfo.processInfo.environment["CATENA_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
     private func makeClient() throws -> LoadClient {
         let target = try Target(url)
-        let key = apiKey ?? ProcessInfo.processInfo.environment["CATENA_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }
+        let key = apiKey ?? Self.keyInEnvironment
         let seed = workload.seed
         let listed = try ServerModels.first(of: target, apiKey: key)
         var template = CompletionTemplate(

@@ -89,7 +89,7 @@ import Testing
     @Test func longPathsAreCut() throws {
         let (fixture, log) = try fixture()
         _ = fixture.send(.get, "/" + String(repeating: "x", count: 5000))
-        #expect(log.entries.first?.path.utf8.count == 256)
+        #expect(log.entries.first?.path?.utf8.count == 256)
     }
 
     @Test func refusals() throws {
@@ -119,6 +119,56 @@ import Testing
         #expect(entry.status == (stream ? 200 : 499))
         #expect(entry.completion?.outcome == "disconnected" && entry.completion?.finishReasons == [nil])
         #expect((entry.bytesOut > 0) == stream)
+    }
+
+    /// The transport says 500 for the handler then.
+    @Test func anAnswerThatIsForgotten() throws {
+        let (fixture, log) = try fixture()
+        let head = RequestHead(method: .get, target: RequestTarget(path: "/health"))
+        for isGone in [false, true] {
+            let responder = FakeResponder()
+            let observed = fixture.router.visit(Request(head: head, body: [], peer: peer, arrival: 1)).observed(
+                responder
+            )
+            if isGone { responder.cancel() }
+            _ = consume observed
+        }
+        #expect(log.entries.map(\.status) == [500, 499])
+    }
+
+    private let peer = PeerAddress.ipv4(0x7F00_0001, port: 80)
+
+    @Test func whatTheTransportRefuses() throws {
+        let (fixture, log) = try fixture(keys: "alice")
+        let head = RequestHead(
+            method: .patch,
+            target: RequestTarget(path: "/v1/requests/secret"),
+            headers: ["X-Request-Id": "r-1", "X-Api-Key": "alice-key"]
+        )
+        let fault = Fault(.contentTooLarge, "the body is larger than 5 bytes", headers: ["Retry-After": "1"])
+        let refused = RefusedRequest(head: head, isHeadComplete: true, peer: peer, arrival: 1, bodyBytes: 3)
+        let answer = fixture.router.answer(to: fault, refusing: refused)
+        #expect(answer.head.headers["x-request-id"] == "r-1" && answer.head.headers["retry-after"] == "1")
+        let entry = try #require(log.entries.first)
+        #expect(log.entries.count == 1)
+        #expect(entry.requestID == "r-1" && entry.key == "alice" && entry.remote == "127.0.0.1:80")
+        #expect(entry.method == "PATCH" && entry.path == "/v1/requests/{id}" && entry.status == 413)
+        #expect(entry.bytesIn == 3 && entry.bytesOut == answer.body.count && entry.code == nil)
+        #expect(entry.duration > .zero)
+        #expect(JSON(Data(entry.json))["reason"].string == "the body is larger than 5 bytes")
+    }
+
+    @Test func whatTheTransportCannotRead() throws {
+        let (fixture, log) = try fixture(keys: "alice")
+        let refused = RefusedRequest(head: nil, isHeadComplete: false, peer: peer, arrival: 1)
+        let answer = fixture.router.answer(to: Fault(.badRequest, "no request"), refusing: refused)
+        let json = JSON(Data(try #require(log.entries.first).json))
+        #expect(log.entries.count == 1)
+        #expect(json["method"].isNull && json["path"].isNull && json["key"].isNull)
+        #expect(json["status"].double == 400 && json["reason"].string == "no request")
+        #expect(json["remote"].string == "127.0.0.1:80")
+        let id = try #require(json["request_id"].string)
+        #expect(id.hasPrefix("req-") && answer.head.headers["x-request-id"] == id)
     }
 
     /// Only where the operator asks for it.

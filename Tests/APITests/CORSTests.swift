@@ -78,4 +78,33 @@ import Testing
         #expect(head?.status == .unauthorized)
         #expect(head?.headers["access-control-allow-origin"] == "https://a.example")
     }
+
+    /// Also those that the transport refuses, as far as it knows who asks.
+    @Test(
+        arguments: [
+            (true, "https://a.example", "https://a.example", "*"), (true, "https://b.example", nil, "*"),
+            (true, nil, nil, nil), (false, "https://a.example", "https://a.example", "*"),
+            // It may have had an Origin.
+            (false, nil, nil, "*"),
+        ] as [(Bool, String?, String?, String?)]
+    )
+    func refusalsOfTheTransport(isComplete: Bool, origin: String?, listed: String?, any: String?) throws {
+        let headers: HTTPHeaders = origin.map { ["Origin": $0] } ?? [:]
+        let head = RequestHead(method: .post, target: RequestTarget(path: "/v1/completions"), headers: headers)
+        let request = RefusedRequest(head: head, isHeadComplete: isComplete, peer: .unix, arrival: 0)
+        for (origins, allowed) in [(one, listed), (.any, any)] {
+            let answer = try fixture(origins).router.answer(to: Fault(413, "too large"), refusing: request).head.headers
+            #expect(answer["access-control-allow-origin"] == allowed)
+            #expect(answer.contains("access-control-expose-headers") == (allowed != nil))
+            #expect(answer["vary"] == (origins == .any ? nil : "Origin"))
+        }
+    }
+
+    @Test func refusalsOfWhatCannotBeRead() throws {
+        let request = RefusedRequest(head: nil, isHeadComplete: false, peer: .unix, arrival: 0)
+        let any = try fixture(.any).router.answer(to: Fault(414, "too long"), refusing: request).head.headers
+        #expect(any["access-control-allow-origin"] == "*")
+        let listed = try fixture(one).router.answer(to: Fault(414, "too long"), refusing: request).head.headers
+        #expect(listed["access-control-allow-origin"] == nil && listed["vary"] == "Origin")
+    }
 }

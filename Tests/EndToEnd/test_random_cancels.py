@@ -1,4 +1,5 @@
-"""Cancels at random, in every state and in every way: each is over at once, disturbs nobody, and leaves nothing behind.
+"""Cancels at random, in every state and in every way: each is over within a step of the engine, disturbs nobody, and leaves
+nothing behind.
 
     make test-random RUNS=1000 SEED=7
 """
@@ -37,6 +38,7 @@ class Cancels:
         self.started = 0
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.compared = 0
+        self.stopped: dict[str, float] = {}
         self.neighbours = [self.neighbour(number) for number in range(12)]
         self.expected: list[str] = []
 
@@ -168,6 +170,13 @@ class Cancels:
         assert grown("cancelled") == deleted
         assert grown("disconnected") == self.counts.total() - deleted
         assert grown("completed") == self.compared
+        # Each victim has one answer or three, and by the engine's own count of steps none outlived the one that ran.
+        self.stopped = {
+            steps: after[name] - before[name]
+            for steps in ("0", "1", "more")
+            for name in [f'catena_cancels_total{{steps="{steps}"}}']
+        }
+        assert self.stopped["more"] == 0 and sum(self.stopped.values()) >= self.counts.total()
         # Whoever comes after finds the server as it was.
         assert [await self.answer(body) for body in self.neighbours] == self.expected
 
@@ -183,6 +192,7 @@ def test_random_cancels_free_their_places_and_harm_nobody(
 
     cancels = asyncio.run(run())
     print(f"seed {random_seed}: {cancels.counts.total()} cancels, {cancels.compared} answers of neighbours compared")
+    print(f"  answers stopped, by the steps that ended in between: {cancels.stopped}")
     for way, count in sorted(cancels.counts.items()):
         print(f"  {' '.join(way)}: {count}")
     if random_runs >= 500:

@@ -197,4 +197,37 @@ import Testing
         #expect(head?.method == .options)
         #expect(head?.keepAlive == false)
     }
+
+    /// What is known of a head that is not complete, or not right.
+    @Test(
+        arguments: [
+            ("", nil, nil, false), ("GET /a HTT", nil, nil, false), ("GET /a HTTP/1.1\r\n", "/a", nil, false),
+            ("GET /a HTTP/1.1\r\nX: b\r\nY", "/a", "b", false),
+            ("GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n\r\n", nil, nil, false),
+            ("POST /a HTTP/1.1\r\nHost: a\r\nX: b\r\nContent-Length: 2\r\n\r\nx", nil, nil, false),
+            ("GET /a\n", nil, nil, true), ("GET /a HTTP/9.1\r\n", nil, nil, true),
+            ("GET /a HTTP/1.1\r\nX: b\r\nY Z\r\n", "/a", "b", true),
+            ("GET /a HTTP/1.1\r\nX: b\r\n\r\n", "/a", "b", true),
+            ("GET /a HTTP/1.1\r\nX: b\r\nHost: a\r\nContent-Length: x\r\n\r\n", "/a", "b", true),
+        ] as [(String, String?, String?, Bool)]
+    )
+    func unfinishedHeads(input: String, path: String?, field: String?, isError: Bool) {
+        for size in 1...3 {
+            var parser = RequestParser()
+            var hasFailed = false
+            let bytes = Array(input.utf8)
+            do {
+                for start in stride(from: 0, to: bytes.count, by: size) {
+                    let piece = Array(bytes[start..<min(start + size, bytes.count)])
+                    var offset = 0
+                    while try parser.next(in: piece.span, at: &offset) != nil {}
+                }
+            } catch {
+                hasFailed = true
+            }
+            #expect(hasFailed == isError)
+            #expect(parser.unfinishedHead?.path == path)
+            #expect(parser.unfinishedHead?.headers["x"] == field)
+        }
+    }
 }

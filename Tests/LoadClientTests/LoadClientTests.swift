@@ -238,7 +238,7 @@ import Testing
         #expect {
             try ServerModels.first(of: Target(server.url), apiKey: nil)
         } throws: {
-            "\($0)".contains("give its key as --api-key")
+            "\($0)".contains("it needs a key; give one as CATENA_API_KEY")
         }
     }
 

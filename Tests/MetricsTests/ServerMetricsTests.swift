@@ -52,6 +52,7 @@ import Testing
         metrics.requests.count(.whole, isMet: true)
         metrics.engine.running.set(5)
         metrics.engine.waiting.set(2)
+        for steps in [0, 1, 1, 2, 7] { metrics.engine.countCancel(afterSteps: steps) }
         metrics.engine.blocks.set(100)
         metrics.engine.blockTokens.set(16)
         metrics.engine.blocksUsed.set(25)
@@ -75,6 +76,8 @@ import Testing
             #"catena_budgets_total{limit="whole",result="met"} 1"#,
             #"catena_budgets_total{limit="per_token",result="met"} 0"#,
             "catena_requests_running 5", "catena_requests_waiting 2",
+            #"catena_cancels_total{steps="0"} 1"#, #"catena_cancels_total{steps="1"} 2"#,
+            #"catena_cancels_total{steps="more"} 2"#,
             #"catena_kv_blocks{state="used"} 25"#, #"catena_kv_blocks{state="cached"} 60"#,
             #"catena_kv_blocks{state="free"} 15"#,
             #"catena_prefill_tokens_total{source="recomputed"} 9"#, #"catena_sessions{tier="disk"} 3"#,

@@ -16,7 +16,7 @@ import Testing
             #expect(answer.headers["connection"] == nil)
             #expect(answer.headers["date"]?.hasSuffix("GMT") == true)
         }
-        #expect(server.server.connectionCount == 1)
+        withExtendedLifetime(client) { #expect(server.server.connectionCount == 1) }
     }
 
     @Test func aRequestMayArriveByteByByte() throws {

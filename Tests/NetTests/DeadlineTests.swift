@@ -88,8 +88,10 @@ import Testing
         )
         let client = try server.client(receiveBuffer: 4096)
         client.send("/".get)
-        #expect(eventually { server.server.connectionCount == 1 })
-        #expect(eventually { server.server.connectionCount == 0 }, "nothing is read, so it must be dropped")
+        withExtendedLifetime(client) {
+            #expect(eventually { server.server.connectionCount == 1 })
+            #expect(eventually { server.server.connectionCount == 0 }, "nothing is read, so it must be dropped")
+        }
     }
 
     @Test func aSlowReaderOfAStreamIsDroppedAtTheLimit() throws {

@@ -27,6 +27,43 @@ import Testing
         #expect(try client.readToEnd() == "")
     }
 
+    /// The handler hears of each once, with what is known of it.
+    @Test(
+        arguments: [
+            ("nonsense\r\n", nil, false, 0), ("GET /a\u{1} HTTP/1.1\r\n", nil, false, 0),
+            ("GET /a HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", "/a", false, 0),
+            ("GET /a HTTP/1.1\r\nX: b\r\n\r\n", "/a", false, 0),
+            ("POST /a HTTP/1.1\r\nHost: a\r\nX: b\r\nContent-Length: 99999999999\r\n\r\n", "/a", false, 0),
+            ("POST /a HTTP/1.1\r\nHost: a\r\nX: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhixyz", "/a", true, 2),
+            ("BREW /a HTTP/1.1\r\nHost: a\r\nX: b\r\nConnection: close\r\n\r\n", "/a", true, 0),
+            (
+                "POST /a HTTP/1.1\r\nX: b\r\nHost: a\r\nConnection: close\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
+                "/a", true, 0
+            ),
+        ] as [(String, String?, Bool, Int)]
+    )
+    func theHandlerHearsOfIt(request: String, path: String?, isComplete: Bool, bodyBytes: Int) throws {
+        let server = try TestServer()
+        let client = try server.client()
+        client.send(request)
+        #expect(try client.readAnswer().status >= 400)
+        #expect(try client.readToEnd() == "")
+        let refused = try #require(server.refused.value.first)
+        #expect(server.refused.value.count == 1)
+        #expect(refused.head?.path == path && refused.isHeadComplete == isComplete && refused.bodyBytes == bodyBytes)
+        #expect(refused.head?.headers["x"] == (path == nil ? nil : "b"))
+        #expect(refused.arrival > 0)
+        if case .ipv4(0x7F00_0001, _) = refused.peer {} else { Issue.record("\(refused.peer)") }
+    }
+
+    @Test func aRefusedHEADHasNoBody() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        client.send("HEAD / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")
+        #expect(try client.readAnswer(hasBody: false).status == 400)
+        #expect(try client.readToEnd() == "")
+    }
+
     /// A method that nobody knows is no framing error: 501, and the connection lives on.
     @Test func unknownMethodsAre501() throws {
         let server = try TestServer()

@@ -12,13 +12,21 @@ final class TestServer: Sendable {
     struct Handler: RequestHandler {
         var early: @Sendable (RequestHead) -> Response? = { _ in nil }
         var handle: Handle
+        let refused: Box<[RefusedRequest]>
 
         func earlyAnswer(to head: RequestHead, from peer: PeerAddress) -> Response? { early(head) }
         func handle(_ request: Request, _ responder: any Responder) { handle(request, responder) }
+
+        func answer(to fault: Fault, refusing request: RefusedRequest) -> Response {
+            refused.update { $0.append(request) }
+            return answer(to: fault)
+        }
     }
 
     let server: HTTPServer
     let port: UInt16
+    /// Requests that the transport answered for the handler.
+    let refused = Box<[RefusedRequest]>([])
 
     init(
         _ configure: (inout NetConfiguration) -> Void = { _ in },
@@ -31,7 +39,7 @@ final class TestServer: Sendable {
         log.logLevel = .critical
         server = HTTPServer(
             configuration: configuration,
-            handler: Handler(early: early, handle: handle),
+            handler: Handler(early: early, handle: handle, refused: refused),
             log: log
         )
         guard case .tcp(_, let port) = try server.listen(on: .tcp(host: "127.0.0.1", port: 0)) else {

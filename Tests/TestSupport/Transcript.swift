@@ -10,6 +10,8 @@ public struct Transcript: Equatable, CustomStringConvertible {
     }
 
     public var entries: [Entry] = []
+    /// What is known at the end of a head that is not complete, or not right.
+    public private(set) var unfinished: RequestHead?
 
     public var heads: [RequestHead] {
         entries.compactMap { if case .head(let head) = $0 { head } else { nil } }
@@ -43,6 +45,7 @@ public struct Transcript: Equatable, CustomStringConvertible {
     /// Feeds `input` in the given pieces, one after the other, each by itself in memory.
     public init(pieces: [ArraySlice<UInt8>], limits: RequestLimits = RequestLimits()) {
         var parser = RequestParser(limits: limits)
+        defer { unfinished = parser.unfinishedHead }
         for piece in pieces {
             let bytes = Array(piece)
             var offset = 0

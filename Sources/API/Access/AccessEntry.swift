@@ -13,11 +13,12 @@ public struct AccessEntry: Sendable, Hashable {
     public var remote = ""
     /// The name of the key, never the key.
     public var key: String?
-    public var method = ""
+    /// It and the path are nil where no line of the request could be read.
+    public var method: String?
     /// The endpoint; names of sessions and requests are not in it. A path that is none, cut to 256 bytes.
-    public var path = ""
+    public var path: String?
     /// 499 when the client left before the answer began, as nginx logs it.
-    public var status = 499
+    public var status = Self.clientLeft
     /// Of the body, without its codings.
     public var bytesIn = 0
     /// Of the answer's body, before its codings.
@@ -26,8 +27,12 @@ public struct AccessEntry: Sendable, Hashable {
     public var duration = Duration.zero
     /// The word of an error.
     public var code: String?
+    /// What was wrong with a request that the transport refused. Has no bytes of the request in it.
+    public var reason: String?
     /// Of completions.
     public var completion: Completion?
+
+    static let clientLeft = 499
 
     /// What the model was asked, and did.
     public struct Completion: Sendable, Hashable {
@@ -78,6 +83,10 @@ public struct AccessEntry: Sendable, Hashable {
         json.integer(status)
         json.raw(",\"code\":")
         json.string(code)
+        if let reason {
+            json.raw(",\"reason\":")
+            json.string(reason)
+        }
         json.raw(",\"bytes_in\":")
         json.integer(bytesIn)
         json.raw(",\"bytes_out\":")

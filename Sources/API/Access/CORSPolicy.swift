@@ -29,13 +29,15 @@ public struct CORSPolicy: Sendable, Hashable {
     ]
 
     /// The fields of an answer.
-    /// - Parameter allow: the path's methods where a preflight is answered; nil where it is not.
-    func fields(for head: RequestHead, preflight allow: [String]?) -> HTTPHeaders {
+    /// - Parameters:
+    ///   - allow: the path's methods where a preflight is answered; nil where it is not.
+    ///   - isComplete: false for a head of which only the beginning was read, so that there may be an Origin all the same.
+    func fields(for head: RequestHead, preflight allow: [String]?, isComplete: Bool = true) -> HTTPHeaders {
         var fields = HTTPHeaders()
         let origin = head.headers["origin"]
         switch origins {
         case .any:
-            guard origin != nil else { return fields }
+            guard origin != nil || !isComplete else { return fields }
             fields.append("Access-Control-Allow-Origin", "*")
         case .these(let list):
             // Also without an Origin: a cache must not give this answer to a page (Fetch, "CORS protocol and HTTP caches").

@@ -1,7 +1,7 @@
 import HTTP1
 
 /// A responder that adds the visit's fields to the answer's head, and tells the access log what passed. Its own end is that
-/// of the request when nobody answered.
+/// of the request when nobody answered: the transport says 500 then, if the client is there to hear it.
 final class ObservedResponder: Responder {
     private let base: any Responder
     private let visit: Visit
@@ -12,6 +12,11 @@ final class ObservedResponder: Responder {
     }
 
     deinit {
+        if !base.isCancelled {
+            visit.context.record?.note { entry in
+                if entry.status == AccessEntry.clientLeft { entry.status = HTTPStatus.internalServerError.code }
+            }
+        }
         visit.context.record?.end()
     }
 

@@ -29,7 +29,32 @@ extension Router {
         visit(request.head, from: request.peer, arrival: request.arrival, bodyBytes: request.body.count)
     }
 
-    private func visit(_ head: RequestHead, from peer: PeerAddress, arrival: UInt64, bodyBytes: Int) -> Visit {
+    /// What the transport refuses goes by what came of its head.
+    func visit(_ refused: RefusedRequest) -> Visit {
+        // Where nothing came, nothing is asked but who sent it.
+        let visit = visit(
+            refused.head ?? RequestHead(method: .get, target: RequestTarget(path: "/")),
+            from: refused.peer,
+            arrival: refused.arrival,
+            bodyBytes: refused.bodyBytes,
+            isHeadComplete: refused.isHeadComplete
+        )
+        if refused.head == nil {
+            visit.context.record?.note { entry in
+                entry.method = nil
+                entry.path = nil
+            }
+        }
+        return visit
+    }
+
+    private func visit(
+        _ head: RequestHead,
+        from peer: PeerAddress,
+        arrival: UInt64,
+        bodyBytes: Int,
+        isHeadComplete: Bool = true
+    ) -> Visit {
         let (caller, route) = admit(head, from: peer)
         let endpoint = try? route.get().endpoint
         let trace = TraceContext(head.headers.values("traceparent"))
@@ -37,7 +62,8 @@ extension Router {
         if let trace { fields.fixed.append("traceparent", trace.header) }
         if let cors = access.cors {
             let preflight = head.method == .options ? endpoint?.allow : nil
-            for (name, value) in cors.fields(for: head, preflight: preflight) { fields.fixed.append(name, value) }
+            let cross = cors.fields(for: head, preflight: preflight, isComplete: isHeadComplete)
+            for (name, value) in cross { fields.fixed.append(name, value) }
         }
         if let key = caller.key, key.isLimited { fields.limits = (key, access.limiter) }
         var entry: AccessEntry?

@@ -94,17 +94,20 @@ extension Router: RequestHandler {
         }
     }
 
-    /// What the transport refuses is told in the same form as all other errors.
+    /// What the transport refuses is told in the same form as all other errors, and has its line in the access log.
+    public func answer(to fault: Fault, refusing request: RefusedRequest) -> Response {
+        let visit = visit(request)
+        visit.context.record?.note { $0.reason = fault.message }
+        var headers = visit.context.headers()
+        for (name, value) in fault.headers { headers.append(name, value) }
+        return visit.complete(visit.context.response(APIError(fault), headers: headers))
+    }
+
+    /// Of a request that was handled, so its line is written elsewhere.
     public func answer(to fault: Fault) -> Response {
-        let code = fault.status.code
-        let error = APIError(
-            status: code,
-            message: fault.message,
-            type: code < 500 ? "invalid_request_error" : "server_error"
-        )
         var headers = fault.headers
         headers.set("Content-Type", "application/json")
-        return Response(ResponseHead(fault.status, headers: headers), body: error.body)
+        return Response(ResponseHead(fault.status, headers: headers), body: APIError(fault).body)
     }
 }
 
