@@ -19,8 +19,9 @@ struct ChainAllocation {
     let cost: CostModel
     /// Seconds a step may take by its rows with logits; infinite without a limit.
     let limit: Double
-    /// Of the machine at the smallest size, as ``OfferedLoad`` says.
+    /// Of the requests that come, as ``OfferedLoad`` says.
     let load: Double
+    let safety: Double
 
     /// The chain count of each row.
     func chains(of rows: [Row], policy: ChainPolicy) -> [Int] {
@@ -33,8 +34,8 @@ struct ChainAllocation {
 
     private func elastic(_ rows: [Row], _ rules: ElasticRules) -> [Int] {
         guard limit < .infinity else { return rows.map(\.bounds.upperBound) }
-        let raising = rules.share(load: load) * limit
-        let keeping = raising * rules.hysteresis
+        let raising = rules.share(load: load, safety: safety) * limit
+        let keeping = min(raising * rules.hysteresis, limit)
         var chains = rows.map(\.bounds.lowerBound)
         var seconds = cost.rowSeconds(shape(rows, chains))
         for tier in stride(from: 2, through: cost.tiers.count, by: 1) {
@@ -49,7 +50,7 @@ struct ChainAllocation {
                 if row.previous >= tier { isOpen = true }
             }
             guard added > 0 else { continue }
-            seconds += cost.seconds(adding: added, to: given, tier: tier, context: context)
+            seconds += cost.seconds(adding: added, to: given, tier: tier, context: context, of: rows.count)
             guard seconds <= (isOpen ? keeping : raising) else { return chains }
             for (index, row) in rows.enumerated() where chains[index] == tier - 1 && row.bounds.upperBound >= tier {
                 chains[index] = tier

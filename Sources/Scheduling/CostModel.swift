@@ -1,12 +1,12 @@
 /// The time of a step from its shape: calibrated on the running machine, then corrected by every step that was run.
 ///
 /// ```
-/// seconds = s_d (first(rows) + sum over i of tier_i(rows with >= i chains) + a . context)
+/// seconds = s_d(rows) (first(rows) + sum over i of tier_i(rows with >= i chains) + a . context)
 ///         + s_p (first(rows + silent) - first(rows) + a . silent context)
 /// ```
 /// It is the closed form of the ragged batch (docs/chains.md): a tier's first row pays for reading the tier's weights, more
 /// rows ride along until multiplying takes longer. `s_d` and `s_p` follow what the machine does: another program on
-/// its processors, a clock that falls.
+/// its processors, a clock that falls, and in a crowd the server's own connections.
 public struct CostModel: Sendable, Hashable {
     /// Chain 1's layers and what a step costs by itself, for all rows.
     public var first: CostCurve
@@ -14,9 +14,11 @@ public struct CostModel: Sendable, Hashable {
     public var tiers: [CostCurve]
     /// Seconds for one position that one chain's query heads look at.
     public var attention: Double
-    /// How much slower than calibrated the machine is now, for rows with logits and for silent rows.
-    public private(set) var scale = 1.0
+    /// How much slower than calibrated the machine is now for silent rows, and for rows with logits: by octaves of their
+    /// number, 1, 2 and 3, 4 to 7, to 128 and more. Where many requests run the connections take time from the steps, so what was
+    /// learned of such steps is kept for the next crowd.
     public private(set) var silentScale = 1.0
+    private var scales = SIMD8<Double>(repeating: 1)
 
     public init(first: CostCurve, tiers: [CostCurve], attention: Double) {
         self.first = first
@@ -35,6 +37,13 @@ public struct CostModel: Sendable, Hashable {
 
     // MARK: Prediction
 
+    /// How much slower than calibrated a step of so many rows with logits is.
+    public func scale(rows: Int) -> Double { scales[Self.octave(rows)] }
+
+    private static func octave(_ rows: Int) -> Int {
+        min(Int.bitWidth - 1 - max(1, rows).leadingZeroBitCount, SIMD8<Double>.scalarCount - 1)
+    }
+
     /// Seconds of a step.
     public func seconds(_ shape: StepShape) -> Double {
         rowSeconds(shape) + silentSeconds(shape)
@@ -45,7 +54,7 @@ public struct CostModel: Sendable, Hashable {
         guard shape.rows > 0 else { return 0 }
         var seconds = first.seconds(rows: shape.rows) + attention * Double(shape.context)
         for (tier, rows) in shape.tiers.enumerated() where rows > 0 { seconds += tiers[tier].seconds(rows: rows) }
-        return scale * seconds
+        return scale(rows: shape.rows) * seconds
     }
 
     /// What a step takes longer when more of its rows get a tier.
@@ -54,10 +63,11 @@ public struct CostModel: Sendable, Hashable {
     ///   - added: rows that get it; `given` ones have it.
     ///   - tier: from 1.
     ///   - context: positions that the added rows look at.
-    func seconds(adding added: Int, to given: Int, tier: Int, context: Int) -> Double {
+    ///   - rows: of the step.
+    func seconds(adding added: Int, to given: Int, tier: Int, context: Int, of rows: Int) -> Double {
         let curve = tiers[tier - 1]
         let before = given > 0 ? curve.seconds(rows: given) : 0
-        return scale * (curve.seconds(rows: given + added) - before + attention * Double(context))
+        return scale(rows: rows) * (curve.seconds(rows: given + added) - before + attention * Double(context))
     }
 
     /// What the silent rows add.
@@ -72,21 +82,41 @@ public struct CostModel: Sendable, Hashable {
     public func decodeSeconds(rows: Int, chains: Int, position: Int) -> Double {
         var seconds = first.seconds(rows: rows) + attention * Double(rows * chains * position)
         for tier in 0..<chains { seconds += tiers[tier].seconds(rows: rows) }
-        return scale * seconds
+        return scale(rows: rows) * seconds
     }
 
-    /// Seconds that prompts take which are `tokens` long together, beside other work, `chunk` tokens at a time.
+    /// Seconds of the machine that a token takes at `k` chains, position `k - 1`, in batches of `rows` requests about `position`
+    /// tokens long.
+    public func tokenSeconds(rows: Int, position: Int) -> [Double] {
+        var seconds = first.seconds(rows: rows) / Double(rows)
+        return tiers.map { tier in
+            seconds += tier.seconds(rows: rows) / Double(rows) + attention * Double(position)
+            return scale(rows: rows) * seconds
+        }
+    }
+
+    /// Seconds that the silent rows of prompts take, beside other work, `chunk` tokens at a time.
+    public func prefillSeconds(_ prompts: StepShape, chunk: Int) -> Double {
+        guard prompts.silentRows > 0 else { return 0 }
+        let chunk = max(1, min(chunk, prompts.silentRows))
+        return silentScale
+            * (first.seconds(rows: chunk) * Double(prompts.silentRows) / Double(chunk)
+                + attention * Double(prompts.silentContext))
+    }
+
+    /// The same for one prompt of `tokens`.
     public func prefillSeconds(tokens: Int, chunk: Int) -> Double {
-        guard tokens > 0 else { return 0 }
-        let chunk = max(1, min(chunk, tokens))
-        return silentScale * first.seconds(rows: chunk) * Double(tokens) / Double(chunk)
-            + silentScale * attention * Double(tokens) * Double(tokens) / 2
+        var prompt = StepShape(chains: 0)
+        prompt.addSilent(start: 0, count: tokens)
+        return prefillSeconds(prompt, chunk: chunk)
     }
 
     // MARK: Correction
 
     /// How fast corrections follow: a step moves them by this share of its error.
     private static let gain = 1.0 / 16
+    /// And steps of other numbers of rows by this share of that: most of what happens to the machine happens to all of them.
+    private static let spill = 0.25
     /// A step may have been interrupted: an error beyond this factor counts as this factor.
     private static let clip = 2.0
     /// No machine is further from its own calibration for longer than a moment.
@@ -99,12 +129,16 @@ public struct CostModel: Sendable, Hashable {
         let ratio = min(max(measured / (rows + silent), 1 / Self.clip), Self.clip)
         // Each scale learns as far as the step was its own.
         let share = rows / (rows + silent)
-        scale = Self.moved(scale, by: ratio, weight: share)
-        silentScale = Self.moved(silentScale, by: ratio, weight: 1 - share)
-    }
-
-    private static func moved(_ scale: Double, by ratio: Double, weight: Double) -> Double {
-        let moved = scale * (1 + gain * weight * (ratio - 1))
-        return min(max(moved, bounds.lowerBound), bounds.upperBound)
+        let move = Self.gain * (ratio - 1)
+        var factors = SIMD8(repeating: 1 + Self.spill * share * move)
+        factors[Self.octave(shape.rows)] = 1 + share * move
+        scales = (scales * factors).clamped(
+            lowerBound: SIMD8(repeating: Self.bounds.lowerBound),
+            upperBound: SIMD8(repeating: Self.bounds.upperBound)
+        )
+        silentScale = min(
+            max(silentScale * (1 + (1 - share) * move), Self.bounds.lowerBound),
+            Self.bounds.upperBound
+        )
     }
 }

@@ -14,14 +14,6 @@ extension TrackedRequest {
     /// A client that reads along sees single gaps, not their mean: a step may use up what was saved only so far.
     private static let gapLimit = 1.5
 
-    /// What is kept of a budget for what is not the engine's: the way to the client, and the time slices of other programs,
-    /// which are milliseconds long. A share of the budget, and at most so many seconds.
-    private static let reserve = (share: 0.1, most: 0.02)
-
-    private static func usable(_ seconds: Double) -> Double {
-        seconds - min(reserve.share * seconds, reserve.most)
-    }
-
     /// The pace that this request needs from the next step on.
     ///
     /// - Parameters:
@@ -32,11 +24,11 @@ extension TrackedRequest {
         guard limits.isLimited else { return .free }
         let spent = now - limits.start
         var tightest = Double.infinity
-        if let whole = limits.whole {
-            tightest = (Self.usable(whole) - spent - stall) / remaining
+        if let whole = limits.usableWhole {
+            tightest = (whole - spent - stall) / remaining
         }
-        if let limit = limits.firstToken, firstToken == nil {
-            tightest = min(tightest, (Self.usable(limit) - spent - stall) / max(1, stepsToFirst))
+        if let limit = limits.usableFirstToken, firstToken == nil {
+            tightest = min(tightest, (limit - spent - stall) / max(1, stepsToFirst))
         }
         if let each = limits.perToken, let firstToken {
             // The mean over the answer is what counts: fast tokens save time for slow ones.

@@ -1,4 +1,4 @@
-// Chain counts of a step, and the refusal of budgets that cannot be met.
+// Chain counts of a step.
 
 import Core
 
@@ -29,7 +29,12 @@ extension Scheduler {
                 )
             )
         }
-        let allocation = ChainAllocation(cost: cost, limit: paces.tightest, load: load.share(at: now))
+        let allocation = ChainAllocation(
+            cost: cost,
+            limit: paces.tightest,
+            load: load.share(at: now),
+            safety: load.safety(backlog: paces.backlog, at: now)
+        )
         var chains = allocation.chains(of: rows, policy: policy).makeIterator()
         plan.parts.reserveCapacity(shares.count)
         for share in shares {
@@ -65,31 +70,41 @@ extension Scheduler {
 
     // MARK: Pace
 
-    /// The pace that each running request needs, in seconds a step (infinite: none), and the tightest of all that run or
-    /// wait. Who is late already hurries no one else.
-    private func paces(now: Double) -> (of: [Double], tightest: Double) {
-        let stall = cost.prefillSeconds(tokens: promptTokensAhead, chunk: limits.stepTokens)
-        var of = [Double](repeating: .infinity, count: batch.count)
+    /// How fast the requests that are here must go.
+    private struct Paces {
+        /// What each running request needs, in seconds a step; infinite: it has no limit. Zero: it is late.
+        var of: [Double]
+        /// The tightest of all that run or wait. Who is late already hurries no one else.
         var tightest = Double.infinity
+        /// What all of them still take of the machine at their fewest chains in full batches, in seconds.
+        var backlog: Double
+    }
+
+    private func paces(now: Double) -> Paces {
+        let prompts = batch.reduce(into: waiting.prompts) { $0.add(promptOf: $1) }
+        let stall = cost.prefillSeconds(prompts, chunk: chunk)
+        let token = cost.tokenSeconds(rows: limits.running, position: meanPosition)
+        var paces = Paces(of: [Double](repeating: .infinity, count: batch.count), backlog: stall)
         var nextPlace = Double.infinity
         for place in batch.indices {
             let request = batch[place]
             let remaining = expectedRemaining(request)
             nextPlace = min(nextPlace, remaining)
+            paces.backlog += remaining * token[request.bounds.lowerBound - 1]
             let steps = request.isPrefilling ? stepsToFirst(request) : 1
             switch request.pace(now: now, remaining: remaining + steps - 1, stall: stall, stepsToFirst: steps) {
             case .free: continue
-            case .late: of[place] = 0
+            case .late: paces.of[place] = 0
             case .limited(let seconds):
-                of[place] = seconds
-                tightest = min(tightest, seconds)
+                paces.of[place] = seconds
+                paces.tightest = min(paces.tightest, seconds)
             }
         }
-        guard waiting.limitedCount > 0 else { return (of, tightest) }
         let free = limits.running - batch.count
         waiting.forEach { request, ahead in
-            guard request.limits.isLimited else { return }
             let remaining = expectedRemaining(request)
+            paces.backlog += remaining * token[request.bounds.lowerBound - 1]
+            guard request.limits.isLimited else { return }
             // Places come one after the other, an answer's length over their number apart.
             let wait = ahead < free ? 0 : nextPlace + Double(ahead - free) * remaining / Double(limits.running)
             if case .limited(let seconds) = request.pace(
@@ -98,139 +113,25 @@ extension Scheduler {
                 stall: stall,
                 stepsToFirst: wait + stepsToFirst(request)
             ) {
-                tightest = min(tightest, seconds)
+                paces.tightest = min(paces.tightest, seconds)
             }
         }
-        return (of, tightest)
+        return paces
     }
 
-    /// Prompt tokens that are still to be computed, of all requests, the last of each prompt aside.
-    private var promptTokensAhead: Int {
-        let running = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
-        return running + waiting.silentTokens
-    }
+    /// Tokens of prompts that a step computes at most.
+    var chunk: Int { limits.stepTokens }
 
-    private func expectedRemaining(_ request: TrackedRequest) -> Double {
-        lengths.expectedRemaining(generated: request.generated, limit: max(1, request.maxTokens))
-    }
-
-    private func stepsToFirst(_ request: TrackedRequest) -> Double {
-        Double((request.missing + limits.stepTokens - 1) / limits.stepTokens)
-    }
-
-    // MARK: Admission
-
-    /// Who may join the batch now: those that leave the running requests their pace at the smallest size, and those that
-    /// are more urgent. The others have time to wait until somebody is done.
-    struct Gate {
-        /// The deadline and the pace of the most urgent running request; nil: nobody is in a hurry.
-        var tightest: (pace: Double, remaining: Double, due: Double)?
-        /// Seconds of a step with one more row, at the smallest size.
-        var step: Double
-        /// Seconds for one prompt token.
-        var promptToken: Double
-
-        /// Nobody waits longer than this for the sake of others' pace.
-        private static let patience = 10.0
-
-        func admits(_ request: TrackedRequest, now: Double) -> Bool {
-            guard let tightest else { return true }
-            let stall = promptToken * Double(request.known - 1)
-            if step + stall / tightest.remaining <= tightest.pace { return true }
-            let due = request.limits.cutOff ?? request.limits.start + Self.patience
-            return due < tightest.due || now - request.limits.start > Self.patience
-        }
-    }
-
-    func gate(now: Double) -> Gate {
-        let prompts = batch.reduce(0) { $0 + max(0, $1.missing - 1) }
-        let stall = cost.prefillSeconds(tokens: prompts, chunk: limits.stepTokens)
-        var gate = Gate(
-            step: cost.decodeSeconds(rows: batch.count + 1, chains: 1, position: meanPosition),
-            promptToken: cost.prefillSeconds(tokens: limits.stepTokens, chunk: limits.stepTokens)
-                / Double(limits.stepTokens)
-        )
-        for request in batch {
-            guard let due = request.limits.cutOff else { continue }
-            let remaining = expectedRemaining(request) + (request.isPrefilling ? stepsToFirst(request) - 1 : 0)
-            guard
-                case .limited(let pace) = request.pace(
-                    now: now,
-                    remaining: remaining,
-                    stall: stall,
-                    stepsToFirst: stepsToFirst(request)
-                )
-            else { continue }
-            if pace < gate.tightest?.pace ?? .infinity { gate.tightest = (pace, remaining, due) }
-        }
-        return gate
-    }
-
-    private var meanPosition: Int {
+    var meanPosition: Int {
         batch.isEmpty ? 0 : batch.reduce(0) { $0 + $1.known } / batch.count
     }
 
-    /// Seconds of the machine that a request takes at the smallest size, in full batches.
-    func workSeconds(_ request: TrackedRequest) -> Double {
-        let tokens = lengths.expectedRemaining(generated: 0, limit: max(1, request.maxTokens))
-        let step = cost.decodeSeconds(rows: limits.running, chains: 1, position: request.promptTokens)
-        return cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
-            + step * tokens / Double(limits.running)
+    func expectedRemaining(_ request: TrackedRequest) -> Double {
+        lengths.expectedRemaining(generated: request.generated, limit: max(1, request.maxTokens))
     }
 
-    /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
-    ///
-    /// The estimate behind other work is that of a batch which all share: a request of `m` tokens is done when every other
-    /// one has had `min(m, its own remaining)` rows computed beside it, at the least chains allowed.
-    func judge(_ request: TrackedRequest, _ budget: LatencyBudget, now: Double) throws(GenerationFailure) {
-        guard budget.isLimited, !budget.isBestEffort else { return }
-        let floor = request.bounds.lowerBound
-        let remaining = expectedRemaining(request)
-        let prefill = cost.prefillSeconds(tokens: request.promptTokens - 1, chunk: limits.stepTokens)
-        let step = cost.decodeSeconds(rows: 1, chains: floor, position: request.promptTokens)
-        try Self.check(budget, prefill + step, prefill + step * remaining, step) {
-            .unattainable(limit: $0, minimum: $1)
-        }
-
-        let spent = now - request.limits.start
-        let rows = min(limits.running, batch.count + waiting.count + 1)
-        let crowd = cost.decodeSeconds(rows: rows, chains: floor, position: request.promptTokens)
-        let each = max(0, crowd - step) / Double(max(1, rows - 1))
-        var beside = 0.0
-        for other in batch { beside += min(remaining, expectedRemaining(other)) }
-        for other in waiting.requests { beside += min(remaining, expectedRemaining(other)) }
-        let stall = cost.prefillSeconds(tokens: promptTokensAhead, chunk: limits.stepTokens) + prefill
-        let whole = spent + stall + step * remaining + each * beside
-        // Places are shared too: who finds none waits for one.
-        let ahead = Double(max(0, batch.count + waiting.count + 1 - limits.running))
-        let queue = ahead * crowd * remaining / Double(limits.running)
-        try Self.check(budget, spent + stall + queue + crowd, whole + queue, step) { limit, needed in
-            let over = needed / .seconds(1) - (budget.limit(limit) ?? .zero) / .seconds(1)
-            return .overloaded(retryAfter: max(over, 0.001))
-        }
-    }
-
-    private static func check(
-        _ budget: LatencyBudget,
-        _ first: Double,
-        _ whole: Double,
-        _ step: Double,
-        failure: (BudgetLimit, Duration) -> GenerationFailure
-    ) throws(GenerationFailure) {
-        for (limit, seconds) in [(BudgetLimit.whole, whole), (.firstToken, first), (.perToken, step)] {
-            guard let allowed = budget.limit(limit), .seconds(seconds) > allowed else { continue }
-            throw failure(limit, .seconds(seconds))
-        }
-    }
-}
-
-extension LatencyBudget {
-    fileprivate func limit(_ limit: BudgetLimit) -> Duration? {
-        switch limit {
-        case .whole: whole
-        case .firstToken: firstToken
-        case .perToken: perToken
-        }
+    func stepsToFirst(_ request: TrackedRequest) -> Double {
+        Double((request.missing + limits.stepTokens - 1) / limits.stepTokens)
     }
 }
 

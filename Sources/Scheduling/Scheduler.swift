@@ -64,7 +64,7 @@ public struct Scheduler: Sendable {
             available: limits.chains
         )
         // What is refused was offered too.
-        load.observe(seconds: workSeconds(tracked), at: now)
+        load.observe(seconds: workSeconds(tracked), within: tracked.limits.usableWhole, at: now)
         // What can start at once does not count as queued.
         let room = limits.queued + max(0, limits.running - batch.count)
         guard waiting.count < room else {
@@ -201,7 +201,7 @@ public struct Scheduler: Sendable {
         while batch.count < limits.running, !waiting.isEmpty {
             let gate = gate(now: now)
             let next = waiting.removeNext { [self] request in
-                guard !expired.contains(request.id), gate.admits(request, now: now) else { return false }
+                guard !expired.contains(request.id), passes(request, gate, now: now) else { return false }
                 return !waitsForLeader(request)
             }
             guard var next else { return }

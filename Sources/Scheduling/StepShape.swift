@@ -32,10 +32,29 @@ public struct StepShape: Sendable, Hashable {
         context += (position + 1) * chains
     }
 
+    /// Takes out what ``add(position:chains:)`` added.
+    mutating func remove(position: Int, chains: Int) {
+        for tier in 0..<chains { tiers[tier] -= 1 }
+        context -= (position + 1) * chains
+    }
+
     /// Adds the silent rows of a run of tokens from `start` on.
     public mutating func addSilent(start: Int, count: Int) {
         silentRows += count
         silentContext += count * start + count * (count + 1) / 2
+    }
+
+    /// Takes out what ``add(promptOf:)`` added.
+    mutating func remove(promptOf request: TrackedRequest) {
+        var prompt = StepShape(chains: 0)
+        prompt.add(promptOf: request)
+        silentRows -= prompt.silentRows
+        silentContext -= prompt.silentContext
+    }
+
+    /// Adds what is missing of a request's prompt, its last token aside.
+    mutating func add(promptOf request: TrackedRequest) {
+        addSilent(start: request.computed, count: max(0, request.missing - 1))
     }
 }
 

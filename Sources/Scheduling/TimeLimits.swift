@@ -19,6 +19,18 @@ struct TimeLimits: Sendable, Hashable {
 
     var isLimited: Bool { whole != nil || firstToken != nil || perToken != nil }
 
+    /// What is kept of a budget for what is not the engine's: the way to the client, and the time slices of other programs,
+    /// which are milliseconds long. A share of the budget, and at most so many seconds.
+    private static let reserve = (share: 0.1, most: 0.02)
+
+    private static func usable(_ seconds: Double) -> Double {
+        seconds - min(reserve.share * seconds, reserve.most)
+    }
+
+    /// What the engine may use of the time for the whole answer, and of that for the first token.
+    var usableWhole: Double? { whole.map(Self.usable) }
+    var usableFirstToken: Double? { firstToken.map(Self.usable) }
+
     /// When the whole answer is cut off, if at all.
     var cutOff: Double? { isBestEffort ? nil : whole.map { start + $0 } }
 }

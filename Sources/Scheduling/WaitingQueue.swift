@@ -28,8 +28,8 @@ struct WaitingQueue: Sendable {
     /// Tokens computed for every client that waits or runs.
     private var served: [String: Double] = [:]
     private(set) var count = 0
-    /// Tokens that those who wait need computed before their next one.
-    private(set) var silentTokens = 0
+    /// The prompts of all that wait, as silent rows.
+    private(set) var prompts = StepShape(chains: 0)
     /// How many of those who wait have a latency budget.
     private(set) var limitedCount = 0
     /// Nobody who waits is cut off before this; nil: nobody is.
@@ -47,6 +47,25 @@ struct WaitingQueue: Sendable {
         }
     }
 
+    /// Those that get a place before `request` would, in about their order.
+    func ahead(of request: TrackedRequest) -> [TrackedRequest] {
+        let entry = Entry(request: request, due: Self.due(request.limits))
+        let turn = entries[request.client]?.prefix { $0.precedes(entry) }.count ?? 0
+        var ahead: [(turn: Int, entry: Entry)] = []
+        for (client, list) in entries {
+            for (index, other) in list.enumerated() where other.request.priority >= request.priority {
+                let isBefore = client == request.client ? index < turn : index <= turn
+                if isBefore || other.request.priority > request.priority { ahead.append((index, other)) }
+            }
+        }
+        ahead.sort {
+            let mine = $0.entry.request.priority, theirs = $1.entry.request.priority
+            if mine != theirs { return mine > theirs }
+            return $0.turn != $1.turn ? $0.turn < $1.turn : $0.entry.precedes($1.entry)
+        }
+        return ahead.map(\.entry.request)
+    }
+
     mutating func insert(_ request: TrackedRequest) {
         let client = request.client
         let entry = Entry(request: request, due: Self.due(request.limits))
@@ -54,7 +73,7 @@ struct WaitingQueue: Sendable {
         if served[client] == nil { served[client] = served.values.min() ?? 0 }
         entries[client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
         count += 1
-        silentTokens += request.known - 1
+        prompts.add(promptOf: request)
         if request.limits.isLimited { limitedCount += 1 }
         if let cutOff = request.limits.cutOff { earliestCutOff = min(earliestCutOff ?? cutOff, cutOff) }
     }
@@ -119,7 +138,7 @@ struct WaitingQueue: Sendable {
         guard let removed = entries[client]?.remove(at: index) else { return }
         if entries[client]?.isEmpty == true { entries[client] = nil }
         count -= 1
-        silentTokens -= removed.request.known - 1
+        prompts.remove(promptOf: removed.request)
         if removed.request.limits.isLimited { limitedCount -= 1 }
     }
 

@@ -236,9 +236,9 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// How long measuring the time of steps may take at start; the chain policy goes by it. Zero: it is learned from
         /// requests.
         public var calibration = Duration.milliseconds(1500)
-        /// How much of the time that budgets leave may be spent on larger sizes, for each unit of spare capacity. More gives
-        /// more chains, less keeps more for bursts.
-        public var eagerness = 1.5
+        /// How readily the time that budgets leave is spent on larger sizes. More gives more chains, less keeps more for
+        /// bursts; 0 gives every request with a budget beside it the fewest.
+        public var eagerness = 1.0
     }
 
     /// Conversations whose KV is kept between requests.

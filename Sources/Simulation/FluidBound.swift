@@ -17,9 +17,7 @@ package struct FluidBound: Sendable {
     package init(_ workload: Workload, cost: CostModel, limits: SchedulerLimits) {
         let prompt = workload.meanPromptTokens, output = workload.meanOutputTokens
         let position = Int(prompt + output / 2)
-        tokenSeconds = (1...limits.chains).map {
-            cost.decodeSeconds(rows: limits.running, chains: $0, position: position) / Double(limits.running)
-        }
+        tokenSeconds = cost.tokenSeconds(rows: limits.running, position: position)
         promptSeconds =
             workload.arrivals.isEmpty
             ? 0

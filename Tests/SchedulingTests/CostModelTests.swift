@@ -38,12 +38,26 @@ import Testing
     }
 
     @Test func promptsInChunks() {
-        let chunk = 0.1 + 10 * 0.01, context = 450.0
+        let chunk = 0.1 + 10 * 0.01, context = 465.0
         #expect(isNear(cost.prefillSeconds(tokens: 30, chunk: 10), 3 * chunk + context * 1e-5))
         // A prompt shorter than a chunk is one chunk.
-        let short = 0.1 + 4 * 0.01 + 8e-5
+        let short = 0.1 + 4 * 0.01 + 10e-5
         #expect(isNear(cost.prefillSeconds(tokens: 4, chunk: 10), short))
         #expect(cost.prefillSeconds(tokens: 0, chunk: 10) == 0)
+    }
+
+    /// A prompt's tokens look at their own prompt only.
+    @Test func manyPromptsTakeAsLongAsOneAfterTheOther() {
+        var prompts = StepShape(chains: 3)
+        for _ in 0..<7 { prompts.addSilent(start: 0, count: 30) }
+        #expect(isNear(cost.prefillSeconds(prompts, chunk: 10), 7 * cost.prefillSeconds(tokens: 30, chunk: 10)))
+    }
+
+    @Test func aTokensShareOfAFullBatch() {
+        let tokens = cost.tokenSeconds(rows: 6, position: 10)
+        for chains in 1...3 {
+            #expect(isNear(tokens[chains - 1], cost.decodeSeconds(rows: 6, chains: chains, position: 10) / 6))
+        }
     }
 
     // MARK: Correction
@@ -54,16 +68,38 @@ import Testing
     @Test func rowsThatBecameTwiceAsSlow() {
         var learned = cost
         for _ in 0..<150 { learned.observe(Self.rows, seconds: 2 * cost.seconds(Self.rows)) }
-        #expect(isNear(learned.scale, 2, share: 0.01))
+        #expect(isNear(learned.scale(rows: 8), 2, share: 0.01))
         #expect(learned.silentScale == 1)
         #expect(isNear(learned.seconds(Self.rows), 2 * cost.seconds(Self.rows), share: 0.01))
+    }
+
+    /// What only crowds suffer from is remembered of crowds.
+    @Test func aCrowdHasAScaleOfItsOwn() {
+        var learned = cost
+        let few = StepShape(tiers: [2, 2, 2], context: 100), many = StepShape(tiers: [40, 40, 40], context: 900)
+        for _ in 0..<300 {
+            learned.observe(many, seconds: 1.5 * cost.seconds(many))
+            learned.observe(few, seconds: cost.seconds(few))
+        }
+        #expect(isNear(learned.seconds(many), 1.5 * cost.seconds(many), share: 0.03))
+        #expect(isNear(learned.seconds(few), cost.seconds(few), share: 0.03))
+        for _ in 0..<300 { learned.observe(few, seconds: cost.seconds(few)) }
+        #expect(isNear(learned.seconds(many), 1.5 * cost.seconds(many), share: 0.03))
+    }
+
+    /// What happens to the machine is expected of every step.
+    @Test func aSlowerMachineIsSlowerForAll() {
+        var learned = cost
+        for _ in 0..<300 { learned.observe(Self.rows, seconds: 2 * cost.seconds(Self.rows)) }
+        #expect((1.15...1.5).contains(learned.scale(rows: 1)))
+        #expect(learned.scale(rows: 1) == learned.scale(rows: 1000))
     }
 
     @Test func promptsThatBecameTwiceAsSlow() {
         var learned = cost
         for _ in 0..<150 { learned.observe(Self.silent, seconds: 2 * cost.seconds(Self.silent)) }
         #expect(isNear(learned.silentScale, 2, share: 0.01))
-        #expect(learned.scale == 1)
+        #expect(learned.scale(rows: 8) == 1)
         let before = cost.prefillSeconds(tokens: 64, chunk: 64)
         #expect(isNear(learned.prefillSeconds(tokens: 64, chunk: 64), 2 * before, share: 0.01))
     }
@@ -71,10 +107,10 @@ import Testing
     @Test func oneInterruptedStepMovesLittle() {
         var learned = cost
         learned.observe(Self.rows, seconds: 1000 * cost.seconds(Self.rows))
-        #expect(learned.scale > 1 && learned.scale < 1.07)
+        #expect(1..<1.07 ~= learned.scale(rows: 8) && learned.scale(rows: 8) > 1)
         var faster = cost
         faster.observe(Self.rows, seconds: cost.seconds(Self.rows) / 1000)
-        #expect(faster.scale < 1 && faster.scale > 0.96)
+        #expect(0.96..<1 ~= faster.scale(rows: 8))
     }
 
     @Test func theScaleHasBounds() {
@@ -83,8 +119,8 @@ import Testing
             slow.observe(Self.rows, seconds: 1e6)
             fast.observe(Self.rows, seconds: 1e-9)
         }
-        #expect(slow.scale == 8)
-        #expect(fast.scale == 0.25)
+        #expect(slow.scale(rows: 8) == 8)
+        #expect(fast.scale(rows: 8) == 0.25)
     }
 
     @Test func whatCannotBeAStepTimeTeachesNothing() {

@@ -34,7 +34,7 @@ import Testing
         var desk = try full()
         try desk.enqueue(desk.request("calm", budget: .init(whole: .seconds(10))))
         #expect(desk.step().parts.map(\.chains) == [4, 4])
-        try desk.enqueue(desk.request("hurried", budget: .init(whole: .milliseconds(120))))
+        try desk.enqueue(desk.request("hurried", budget: .init(whole: .milliseconds(180))))
         let plan = desk.step()
         #expect(plan.parts.allSatisfy { $0.chains < 4 })
         #expect(plan.parts.map(\.reason) == [.load, .load])

@@ -11,10 +11,11 @@ import Testing
         attention: 0
     )
 
-    /// A batch of one request that needs 1.01 s for a token and has 1.012: with a second row it would take 1.02.
+    /// A batch of one request that needs 1.01 s for a token and has 1.012, the reserve aside: with a second row it would take
+    /// 1.02.
     private func hurried(tokens: Int = 40) throws -> Desk {
         var desk = Desk(running: 8, cost: Self.cost)
-        let budget = LatencyBudget(whole: .seconds(Double(tokens) * 1.012))
+        let budget = LatencyBudget(whole: .seconds(Double(tokens) * 1.012 + 0.02))
         try desk.enqueue(desk.request("hurried", prompt: 1, max: tokens, budget: budget))
         desk.step()
         return desk
@@ -41,7 +42,6 @@ import Testing
 
     @Test func whoIsMoreUrgentPasses() throws {
         var desk = try hurried()
-        try desk.enqueue(desk.request("newcomer", prompt: 1, budget: Self.calm))
         try desk.enqueue(desk.request("urgent", prompt: 1, max: 2, budget: .init(whole: .seconds(6))))
         #expect(desk.step().started.map(\.id) == ["urgent"])
     }
@@ -53,5 +53,16 @@ import Testing
         while desk.scheduler.status(of: "newcomer")?.phase == .queued && desk.time < 30 { desk.step() }
         #expect(desk.time - came > 10 && desk.time - came < 13)
         #expect(desk.scheduler.status(of: "hurried")?.phase == .decode)
+    }
+
+    /// That others wait does not mend what is broken.
+    @Test func whoIsLateKeepsNobodyWaiting() throws {
+        var desk = Desk(running: 8, cost: Self.cost)
+        let budget = LatencyBudget(whole: .seconds(45), isBestEffort: true)
+        try desk.enqueue(desk.request("late", prompt: 1, max: 40, budget: budget))
+        desk.step()
+        desk.time += 45
+        try desk.enqueue(desk.request("newcomer", prompt: 1, budget: Self.calm))
+        #expect(desk.step().started.map(\.id) == ["newcomer"])
     }
 }

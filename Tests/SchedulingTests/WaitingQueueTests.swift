@@ -127,4 +127,41 @@ import Testing
         insert("more", client: "runs")
         #expect(drain() == ["b", "again", "more"])
     }
+
+    // MARK: Ahead of a newcomer
+
+    private func ahead(client: String, priority: Int = 0, budget: LatencyBudget = .none) -> [RequestID] {
+        let request = ScheduledRequest(
+            id: "newcomer",
+            promptTokens: 10,
+            maxTokens: 10,
+            budget: budget,
+            arrival: .now,
+            priority: priority,
+            client: client
+        )
+        return queue.ahead(of: TrackedRequest(request, order: count, arrival: 0, available: 4)).map(\.id)
+    }
+
+    @Test mutating func aClientsOwnRequestsAreAheadByTheirDeadlines() {
+        insert("soon", budget: LatencyBudget(whole: .seconds(1)))
+        insert("late", budget: LatencyBudget(whole: .seconds(8)))
+        #expect(ahead(client: "", budget: LatencyBudget(whole: .seconds(9))) == ["soon", "late"])
+        #expect(ahead(client: "", budget: LatencyBudget(whole: .seconds(2))) == ["soon"])
+    }
+
+    @Test mutating func aFloodOfAnotherClientIsNotAhead() {
+        for number in 0..<50 { insert(RequestID(UInt64(number)), client: "flood") }
+        insert("first", client: "calm")
+        #expect(ahead(client: "other") == [RequestID(0), "first"])
+        #expect(ahead(client: "calm") == [RequestID(0), "first", RequestID(1)])
+        #expect(ahead(client: "flood").count == 51)
+    }
+
+    @Test mutating func higherPrioritiesAreAllAhead() {
+        for id: RequestID in ["a", "b", "c"] { insert(id, client: "high", priority: 2) }
+        insert("low", client: "low", priority: -1)
+        #expect(ahead(client: "other") == ["a", "b", "c"])
+        #expect(ahead(client: "other", priority: 3).isEmpty)
+    }
 }

@@ -14,7 +14,7 @@ struct BusyDesk {
             limits: SchedulerLimits(
                 running: running,
                 // Not so full a queue that everybody shrinks, which is quick to decide.
-                queued: 4 * waiting,
+                queued: 4 * waiting + 1,
                 stepTokens: 4096,
                 poolBlocks: 1_000_000,
                 blockTokens: 16,
@@ -34,11 +34,15 @@ struct BusyDesk {
     }
 
     private mutating func enqueue(_ id: RequestID, _ index: Int, isHurried: Bool) {
+        enqueue(id, index, isHurried ? LatencyBudget(perToken: .milliseconds(200 + index)) : .none)
+    }
+
+    private mutating func enqueue(_ id: RequestID, _ index: Int, _ budget: LatencyBudget) {
         let request = ScheduledRequest(
             id: id,
             promptTokens: 20 + index % 30,
             maxTokens: 10_000_000,
-            budget: isHurried ? LatencyBudget(perToken: .milliseconds(200 + index)) : .none,
+            budget: budget,
             arrival: start,
             client: "client with a long name \(index % 8)"
         )
@@ -48,6 +52,13 @@ struct BusyDesk {
     /// One decision, which is not acted on.
     mutating func decide() -> StepPlan {
         scheduler.schedule(now: start + time, room: &room)
+    }
+
+    /// A newcomer is judged behind all the others, taken, and gives up.
+    mutating func welcome() {
+        let id = RequestID(9999)
+        enqueue(id, 63, LatencyBudget(whole: .seconds(3600)))
+        scheduler.remove(id)
     }
 
     /// One decision, and what the engine tells about it.

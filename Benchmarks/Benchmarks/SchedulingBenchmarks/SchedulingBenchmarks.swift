@@ -1,4 +1,5 @@
-// One decision of the scheduler. The server makes one for every step, and the target is 100 microseconds.
+// One decision of the scheduler, which the server makes for every step: the target is 100 microseconds. And the judgement of a
+// request with a budget, once when it arrives.
 
 import Benchmark
 import Core
@@ -18,6 +19,14 @@ let benchmarks: @Sendable () -> Void = {
             var desk = BusyDesk(running: running, waiting: waiting)
             benchmark.startMeasurement()
             for _ in benchmark.scaledIterations { blackHole(desk.decide()) }
+        }
+    }
+
+    for (running, waiting) in [(8, 0), (64, 64)] {
+        Benchmark("judge a newcomer, \(running) running, \(waiting) waiting") { benchmark in
+            var desk = BusyDesk(running: running, waiting: waiting)
+            benchmark.startMeasurement()
+            for _ in benchmark.scaledIterations { desk.welcome() }
         }
     }
 

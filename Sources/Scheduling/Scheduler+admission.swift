@@ -1,0 +1,110 @@
+// Who may join the batch, and the refusal of budgets that cannot be met.
+
+import Core
+
+extension Scheduler {
+    /// Nobody waits longer than this for the sake of others' pace, in seconds.
+    private static let patience = 10.0
+
+    /// What others take of the time may be so many times as long as foreseen: there will be prompts of those who come later, and
+    /// other programs.
+    private static let caution = 1.3
+
+    /// Whether a waiting request may join the batch, as far as the pace of those in it goes.
+    func passes(_ request: TrackedRequest, _ gate: Gate, now: Double) -> Bool {
+        let due = request.limits.cutOff ?? request.limits.start + Self.patience
+        return gate.admits(prefill: prefillSeconds(request), due: due) || now - request.limits.start > Self.patience
+    }
+
+    func gate(now: Double) -> Gate {
+        let stall = cost.prefillSeconds(batch.reduce(into: StepShape(chains: 0)) { $0.add(promptOf: $1) }, chunk: chunk)
+        var shape = StepShape(chains: limits.chains)
+        for request in batch { shape.add(position: request.known, chains: request.bounds.lowerBound) }
+        shape.add(position: meanPosition, chains: 1)
+        var gate = Gate(step: cost.rowSeconds(shape))
+        for request in batch {
+            guard let due = request.limits.cutOff else { continue }
+            let steps = stepsToFirst(request)
+            let remaining = expectedRemaining(request) + (request.isPrefilling ? steps - 1 : 0)
+            let pace = request.pace(now: now, remaining: remaining, stall: stall, stepsToFirst: steps)
+            if case .limited(let seconds) = pace { gate.protect(pace: seconds, remaining: remaining, due: due) }
+        }
+        return gate
+    }
+
+    /// Seconds of the machine that a request takes at its fewest chains, in full batches.
+    func workSeconds(_ request: TrackedRequest) -> Double {
+        let token = cost.tokenSeconds(rows: limits.running, position: request.promptTokens)
+        return prefillSeconds(request) + token[request.bounds.lowerBound - 1] * expectedRemaining(request)
+    }
+
+    /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
+    func judge(_ request: TrackedRequest, _ budget: LatencyBudget, now: Double) throws(GenerationFailure) {
+        guard budget.isLimited, !budget.isBestEffort else { return }
+        let prefill = prefillSeconds(request)
+        let step = cost.decodeSeconds(rows: 1, chains: request.bounds.lowerBound, position: request.promptTokens)
+        let alone = BatchForecast.Times(first: prefill + step, last: prefill + step * expectedRemaining(request))
+        try Self.check(request.limits, alone, step) { limit, needed, _ in
+            .unattainable(limit: limit, minimum: .seconds(needed))
+        }
+        // The reserve is not given away, unless it is needed even when alone.
+        let start = request.limits.start
+        var allowed = request.limits
+        if let usable = allowed.usableWhole, now - start + alone.last <= usable { allowed.whole = usable }
+        if let usable = allowed.usableFirstToken, now - start + alone.first <= usable { allowed.firstToken = usable }
+        let latest = min(allowed.whole ?? .infinity, allowed.firstToken ?? .infinity)
+        guard latest < .infinity else { return }
+
+        let foreseen = times(of: request, limit: start + latest, now: now)
+        let spent = now - start
+        let times = BatchForecast.Times(
+            first: spent + alone.first + Self.caution * max(0, foreseen.first - now - alone.first),
+            last: spent + alone.last + Self.caution * max(0, foreseen.last - now - alone.last)
+        )
+        try Self.check(allowed, times, step) { .overloaded(retryAfter: max($1 - $2, 0.001)) }
+    }
+
+    /// When a request that comes now has its first token and its last, if no more come.
+    ///
+    /// - Parameter limit: times after it are rough.
+    func times(of request: TrackedRequest, limit: Double, now: Double) -> BatchForecast.Times {
+        var forecast = BatchForecast(running: batch.map(entry), places: limits.running, cost: cost, now: now)
+        return forecast.times(of: entry(request), behind: waiting.ahead(of: request).map(entry), limit: limit)
+    }
+
+    private func entry(_ request: TrackedRequest) -> BatchForecast.Entry {
+        let steps = expectedRemaining(request)
+        return BatchForecast.Entry(
+            steps: steps,
+            chains: request.bounds.lowerBound,
+            position: request.known + Int(steps / 2),
+            prefill: prefillSeconds(request),
+            due: request.limits.isBestEffort
+                ? .infinity : request.limits.start + (request.limits.usableWhole ?? .infinity)
+        )
+    }
+
+    /// Seconds that what is missing of a request's prompt takes, beside other work.
+    private func prefillSeconds(_ request: TrackedRequest) -> Double {
+        var prompt = StepShape(chains: 0)
+        prompt.add(promptOf: request)
+        return cost.prefillSeconds(prompt, chunk: chunk)
+    }
+
+    /// - Parameter failure: makes the error of a limit, what would be needed and what is allowed, in seconds.
+    private static func check(
+        _ limits: TimeLimits,
+        _ needed: BatchForecast.Times,
+        _ step: Double,
+        failure: (BudgetLimit, Double, Double) -> GenerationFailure
+    ) throws(GenerationFailure) {
+        let checks = [
+            (BudgetLimit.whole, needed.last, limits.whole), (.firstToken, needed.first, limits.firstToken),
+            (.perToken, step, limits.perToken),
+        ]
+        for (limit, needed, allowed) in checks {
+            guard let allowed, needed > allowed else { continue }
+            throw failure(limit, needed, allowed)
+        }
+    }
+}
