@@ -22,7 +22,7 @@ export CATENA_STRICT := 1
 SWIFT_FLAGS := --explicit-target-dependency-import-check error
 
 .DEFAULT_GOAL := help
-.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster test-openapi test-playground test-random test-lm-eval sanitize-address sanitize-thread fuzz soak bench benchmarks train eval format lint lint-deploy image clean
+.PHONY: help packages swift build serve test test-swift test-python test-clients test-cluster test-openapi test-playground test-random test-lm-eval sanitize-address sanitize-thread fuzz soak bench benchmarks measure-restore train eval format lint lint-deploy image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,11 @@ bench: build ## Measure MODEL's speed, and how near to this machine's limits it 
 
 benchmarks: packages swift ## Time the kernels one by one
 	cd Benchmarks && swift package benchmark
+
+measure-restore: build $(DEPLOY_TOOLS)/ready ## What a session costs that moves to another replica: TIER=disk, TOKENS=900, RUNS=31
+	python3 deploy/redis/measure-restore.py --catena $(CATENA) --redis $(DEPLOY_TOOLS)/bin/redis-server --model $(MODEL) \
+		--tier $(or $(TIER),redis) --tokens $(or $(TOKENS),300,900,1800) --runs $(or $(RUNS),31) $(if $(THREADS),--threads $(THREADS)) \
+		$(if $(KV),--kv $(KV))
 
 train: $(VENV)/ready ## Train the bundled model again: make train TEXT="train.txt.xz ..."
 	@test -n "$(TEXT)" || { echo 'Give the training text: make train TEXT="a.txt.xz b.txt.xz" (docs/training.md)' >&2; exit 2; }

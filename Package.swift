@@ -35,7 +35,7 @@ let package = Package(
         // hiredis: the protocol and the sockets of Redis. Without pkg-config, whose flags for it SwiftPM does not allow.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         // Bytes that replicas share in Redis: deadlines, circuit breaker, leases, chunks. Knows nothing of what they mean.
-        .target(name: "Redis", dependencies: ["CHiredis", "CZlib"], swiftSettings: swiftSettings),
+        .target(name: "Redis", dependencies: ["CHiredis", "CZlib", "Tensor"], swiftSettings: swiftSettings),
 
         // MARK: The model
         // Reads what a model folder holds: safetensors by mmap, config.json, weights by name.
@@ -76,7 +76,7 @@ let package = Package(
         // One step after the other on a thread of its own; sessions.
         .target(
             name: "Engine",
-            dependencies: ["Core", "KVCache", "Model", "Sampling", "Scheduling"],
+            dependencies: ["Core", "KVCache", "Model", "Sampling", "Scheduling", "Tensor"],
             swiftSettings: swiftSettings
         ),
 
@@ -205,7 +205,9 @@ let package = Package(
         ),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling", "TestSupport"],
+            dependencies: [
+                "Engine", "Core", "KVCache", "Model", "ModelIO", "Scheduling", "Tensor", "TestSupport",
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1", "TestSupport"], swiftSettings: swiftSettings),
@@ -247,7 +249,11 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ServerTests", dependencies: ["Metrics", "Server"], swiftSettings: swiftSettings),
-        .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "RedisTests",
+            dependencies: ["Redis", "Tensor", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "TLSTests", dependencies: ["TLS", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "NetTests",

@@ -9,8 +9,10 @@ enum Command: Sendable {
     /// Carries how many steps had ended when it was posted (`Inbox.endedSteps`).
     case cancel(RequestID, afterSteps: Int)
     case change(RequestID, RequestChange, @Sendable (RequestStatus?) -> Void)
+    /// A session is on its way back from a slower tier: some of it came, or nothing more will.
+    case arriving(ArrivingSnapshot.Event)
     /// A session came back from a slower tier.
-    case restore(KVSnapshot, session: String)
+    case restore(RestoredSession, session: String)
     case forget(session: String)
     /// Look for sessions whose time is over: an idle engine does not by itself.
     case tidy

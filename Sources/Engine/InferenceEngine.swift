@@ -146,21 +146,27 @@ public final class InferenceEngine: GenerationService {
 
     public func sessionTokens(_ id: String, salt: String?) -> [TokenID] {
         guard let entry = directory[id] else {
-            guard let snapshot = archive?.load(id, salt: salt) else { return [] }
-            return restore(snapshot, id)
+            guard let restored = archive?.load(id, salt: salt, hear: arriving) else { return [] }
+            return restore(restored, id)
         }
         guard entry.salt == salt else { return [] }
+        guard let foreign = archive?.loadForeign(id, salt: salt, hear: arriving) else { return entry.tokens }
         // Another replica has gone on with it. Its tokens need not begin with ours: it may have read the text anew, in a turn
         // that came to it before ours was written.
-        guard let foreign = archive?.loadForeign(id, salt: salt), foreign.tokens.count > entry.tokens.count else {
+        guard foreign.snapshot.tokens.count > entry.tokens.count else {
+            if let arrival = foreign.arrival { arriving(.dropped(arrival)) }
             return entry.tokens
         }
         return restore(foreign, id)
     }
 
-    private func restore(_ snapshot: KVSnapshot, _ id: String) -> [TokenID] {
-        _ = inbox.post(.restore(snapshot, session: id))
-        return snapshot.tokens
+    private func restore(_ restored: RestoredSession, _ id: String) -> [TokenID] {
+        _ = inbox.post(.restore(restored, session: id))
+        return restored.snapshot.tokens
+    }
+
+    @Sendable private func arriving(_ event: ArrivingSnapshot.Event) {
+        _ = inbox.post(.arriving(event))
     }
 
     public func sessions() -> [SessionSummary] {
@@ -240,8 +246,10 @@ public final class InferenceEngine: GenerationService {
                     loop.cancel(id, now: .now, afterSteps: inbox.endedSteps - steps)
                 case .change(let id, let change, let reply):
                     loop.change(id, to: change, reply: reply)
-                case .restore(let snapshot, let session):
-                    loop.restore(snapshot, session: session, now: .now)
+                case .arriving(let event):
+                    loop.arriving(event)
+                case .restore(let restored, let session):
+                    loop.restore(restored, session: session, now: .now)
                 case .forget(let session):
                     loop.removeSession(session)
                 case .tidy:
@@ -260,7 +268,7 @@ public final class InferenceEngine: GenerationService {
             switch command {
             case .submit(_, let receiver): loop.refuse(.shuttingDown, receiver: receiver)
             case .change(let id, let change, let reply): loop.change(id, to: change, reply: reply)
-            case .cancel, .restore, .forget, .tidy, .drain, .stop: break
+            case .cancel, .arriving, .restore, .forget, .tidy, .drain, .stop: break
             }
         }
         loop.failAll(.shuttingDown, now: .now)

@@ -14,6 +14,8 @@ struct KVMemory: KVRoom {
     let sharesPrefixes: Bool
     private(set) var sessions: SessionStore
     private let directory: SessionDirectory
+    /// Sessions on their way from a slower tier.
+    private(set) var arrivals = Arrivals()
     var requests: [RequestID: ActiveRequest] = [:]
 
     init(pool: BlockPool, sessions: SessionStore, directory: SessionDirectory, sharesPrefixes: Bool) {
@@ -113,17 +115,42 @@ struct KVMemory: KVRoom {
         _ = sessions.use(session, now: now)
     }
 
-    /// Puts a session that came back from a slower tier into the pool, unless there is no room, or one that has gone further.
-    mutating func restore(_ snapshot: KVSnapshot, id: String, now: ContinuousClock.Instant) {
-        if let own = sessions[id] {
-            guard own.salt == snapshot.salt, own.tokens.count < snapshot.tokens.count else { return }
+    /// Puts what has come of a session into the pool, if there is room for all of it.
+    mutating func arriving(_ event: ArrivingSnapshot.Event) {
+        switch event {
+        case .piece(let piece):
+            var arrivals = arrivals
+            arrivals.take(piece, into: pool) { makeRoom(for: $0) }
+            self.arrivals = arrivals
+        case .dropped(let id): arrivals.drop(id, pool: pool)
         }
-        while pool.availableBlocks < pool.layout.blocks(for: snapshot.computedTokens) {
-            guard let victim = sessions.removeLeastRecentlyUsed() else { return }
+    }
+
+    /// Puts a session that came back from a slower tier into the pool, unless there is no room, or one that has gone further.
+    mutating func restore(_ restored: RestoredSession, id: String, now: ContinuousClock.Instant) {
+        let snapshot = restored.snapshot
+        if let own = sessions[id], own.salt != snapshot.salt || own.tokens.count >= snapshot.tokens.count {
+            if let arrival = restored.arrival { arrivals.drop(arrival, pool: pool) }
+            return
+        }
+        let arrived = restored.arrival.flatMap { arrivals.finish($0, snapshot.blocks, pool: pool) }
+        guard let table = arrived ?? restore(snapshot) else { return }
+        store(id, tokens: snapshot.tokens, table: table, salt: snapshot.salt, now: now)
+    }
+
+    private mutating func restore(_ snapshot: KVSnapshot) -> BlockTable? {
+        guard makeRoom(for: pool.layout.blocks(for: snapshot.computedTokens)) else { return nil }
+        return pool.restore(snapshot.blocks, tokens: snapshot.computedTokens)
+    }
+
+    /// Lets idle sessions go until so many blocks are available, if that is enough. Returns whether they are.
+    private mutating func makeRoom(for blocks: Int) -> Bool {
+        guard canTake(blocks: blocks) else { return false }
+        while pool.availableBlocks < blocks {
+            guard let victim = sessions.removeLeastRecentlyUsed() else { return false }
             forget(victim)
         }
-        guard let table = pool.restore(snapshot.blocks, tokens: snapshot.computedTokens) else { return }
-        store(id, tokens: snapshot.tokens, table: table, salt: snapshot.salt, now: now)
+        return true
     }
 
     mutating func removeSession(_ id: String) {

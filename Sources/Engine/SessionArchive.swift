@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import KVCache
 import Synchronization
+import Tensor
 
 /// Keeps sessions in slower tiers: written behind every finished request, read when a session is not in memory, or when
 /// another replica has gone on with it.
@@ -40,13 +41,21 @@ public final class SessionArchive: Sendable {
 
     private let writers: [TierWriter]
     private let identity: Identity
+    private let pieceBytes: Int
     private let report: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - places: the fastest tier first. All get every session.
+    ///   - pieceBytes: of a session that is read, so many go to the engine thread at once at least.
     ///   - report: hears what went wrong, as a sentence for the log.
-    public init(places: [Place], identity: Identity, report: @escaping @Sendable (String) -> Void) {
+    public init(
+        places: [Place],
+        identity: Identity,
+        pieceBytes: Int = 4 << 20,
+        report: @escaping @Sendable (String) -> Void
+    ) {
         writers = places.map { TierWriter($0.tier, limit: $0.pendingLimit, report: report) }
+        self.pieceBytes = pieceBytes
         self.identity = identity
         self.report = report
     }
@@ -75,7 +84,7 @@ public final class SessionArchive: Sendable {
             created: Int64(Date().timeIntervalSince1970),
             tokens: session.tokens,
             computedTokens: computed,
-            blocks: pool.copyBlocks(of: session.table, tokens: computed)[...]
+            blocks: pool.copyBlocks(of: session.table, tokens: computed)
         )
         for writer in takers { writer.add(id, snapshot, isLate: isLate) }
     }
@@ -113,37 +122,48 @@ public final class SessionArchive: Sendable {
     // MARK: Reading
 
     /// The session as it was saved last; nil when no tier has it, or none that fits. May block.
-    func load(_ id: String, salt: String?) -> KVSnapshot? {
-        if let latest = latest(id) { return latest.salt == salt ? latest : nil }
+    ///
+    /// - Parameter hear: hears of it while it comes, and of others that came to nothing.
+    func load(
+        _ id: String,
+        salt: String?,
+        hear: @escaping @Sendable (ArrivingSnapshot.Event) -> Void = { _ in }
+    ) -> RestoredSession? {
+        if let latest = latest(id) { return latest.salt == salt ? RestoredSession(snapshot: latest) : nil }
         // Other replicas may have gone on where this one's own tiers stopped.
         var rest: [any SessionTier] = []
         for tier in tiers(for: id) {
-            switch tier.isShared ? foreign(id, in: tier) : .ownIsNewest {
-            case .bytes(let bytes):
-                if let snapshot = decode(bytes, id, salt, tier) { return snapshot }
+            switch tier.isShared ? foreign(id, salt, in: tier, hear) : .ownIsNewest {
+            case .session(let restored): return restored
             case .ownIsNewest: rest.append(tier)
             case .none: break
             }
         }
         for tier in rest {
+            let arriving = ArrivingSnapshot(as: expectation(id, salt), pieceBytes: pieceBytes, hear: hear)
             do {
-                guard let bytes = try tier.load(id) else { continue }
-                if let snapshot = decode(bytes, id, salt, tier) { return snapshot }
-            } catch is TierUnavailable {
+                if let bytes = try tier.load(id, watcher: arriving.update),
+                    let restored = decode(bytes, arriving, id, salt, tier)
+                {
+                    return restored
+                }
             } catch {
-                reportUnreadable(id, tier, error)
+                if !(error is TierUnavailable) { reportUnreadable(id, tier, error) }
             }
+            arriving.drop()
         }
         return nil
     }
 
     /// The session as another replica left it, if one has gone on with it since this one had it last. May block.
-    func loadForeign(_ id: String, salt: String?) -> KVSnapshot? {
+    func loadForeign(
+        _ id: String,
+        salt: String?,
+        hear: @escaping @Sendable (ArrivingSnapshot.Event) -> Void = { _ in }
+    ) -> RestoredSession? {
         guard latest(id) == nil else { return nil }
         for tier in tiers(for: id) where tier.isShared {
-            if case .bytes(let bytes) = foreign(id, in: tier), let snapshot = decode(bytes, id, salt, tier) {
-                return snapshot
-            }
+            if case .session(let restored) = foreign(id, salt, in: tier, hear) { return restored }
         }
         return nil
     }
@@ -157,32 +177,60 @@ public final class SessionArchive: Sendable {
         writers.lazy.compactMap { $0.latest(id) }.first
     }
 
-    private func foreign(_ id: String, in tier: any SessionTier) -> ForeignSnapshot {
-        do {
-            return try tier.loadForeign(id)
-        } catch {
-            if !(error is TierUnavailable) { reportUnreadable(id, tier, error) }
-            return .none
-        }
+    private enum Foreign {
+        /// Nothing that can be used.
+        case none
+        case ownIsNewest
+        case session(RestoredSession)
     }
 
-    private func decode(_ bytes: [UInt8], _ id: String, _ salt: String?, _ tier: any SessionTier) -> KVSnapshot? {
+    private func foreign(
+        _ id: String,
+        _ salt: String?,
+        in tier: any SessionTier,
+        _ hear: @escaping @Sendable (ArrivingSnapshot.Event) -> Void
+    ) -> Foreign {
+        let arriving = ArrivingSnapshot(as: expectation(id, salt), pieceBytes: pieceBytes, hear: hear)
+        do {
+            switch try tier.loadForeign(id, watcher: arriving.update) {
+            case .none: break
+            case .ownIsNewest: return .ownIsNewest
+            case .bytes(let bytes):
+                if let restored = decode(bytes, arriving, id, salt, tier) { return .session(restored) }
+            }
+        } catch {
+            if !(error is TierUnavailable) { reportUnreadable(id, tier, error) }
+        }
+        arriving.drop()
+        return .none
+    }
+
+    private func decode(
+        _ bytes: SharedBytes,
+        _ arriving: ArrivingSnapshot,
+        _ id: String,
+        _ salt: String?,
+        _ tier: any SessionTier
+    ) -> RestoredSession? {
+        let arrived = arriving.finish()
         do throws(KVSnapshotError) {
-            return try KVSnapshot(
-                decoding: bytes,
-                as: KVSnapshot.Expectation(
-                    name: id,
-                    salt: salt,
-                    model: identity.fingerprint,
-                    layout: identity.layout,
-                    vocabularySize: identity.vocabularySize,
-                    maxTokens: identity.contextLength + 1
-                )
-            )
+            let snapshot = try KVSnapshot(decoding: bytes, as: expectation(id, salt), summed: arrived.sum)
+            return RestoredSession(snapshot: snapshot, arrival: arrived.id)
         } catch {
             reportUnreadable(id, tier, error)
             return nil
         }
+    }
+
+    private func expectation(_ id: String, _ salt: String?) -> KVSnapshot.Expectation {
+        KVSnapshot.Expectation(
+            name: id,
+            salt: salt,
+            model: identity.fingerprint,
+            layout: identity.layout,
+            vocabularySize: identity.vocabularySize,
+            maxTokens: identity.contextLength + 1
+        )
     }
 
     private func reportUnreadable(_ id: String, _ tier: any SessionTier, _ error: any Error) {
@@ -216,4 +264,11 @@ public final class SessionArchive: Sendable {
         }
         return summaries
     }
+}
+
+/// A session that came back from a slower tier.
+struct RestoredSession: Sendable {
+    var snapshot: KVSnapshot
+    /// Under which its blocks have come to the engine already; nil if none have.
+    var arrival: ArrivalID?
 }

@@ -1,5 +1,6 @@
 import Core
 import KVCache
+import Tensor
 
 /// A place for session snapshots that is slower and larger than memory, and outlives the process. Calls may block and
 /// come from several threads.
@@ -11,16 +12,18 @@ public protocol SessionTier: Sendable {
     /// - Parameter isLate: the snapshot could not be written when it was made, and others may have gone on with the session
     ///   since; then it only replaces what this process wrote or read.
     /// - Throws: ``TierUnavailable`` for a tier that is left alone; whoever decided that has said why.
-    func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult
+    func store(_ id: String, _ snapshot: SharedBytes, isLate: Bool) throws -> StoreResult
 
     /// The bytes of a session's snapshot; nil when there is none. Throws as ``store(_:_:isLate:)``.
-    func load(_ id: String) throws -> [UInt8]?
+    ///
+    /// - Parameter watcher: may hear of them while they come, and of others' when this throws.
+    func load(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> SharedBytes?
 
     /// Whether other processes write here as well, and what they wrote may be newer than what this one has in memory.
     var isShared: Bool { get }
 
     /// The bytes of a session's snapshot if another process wrote it, and this one has not read it yet.
-    func loadForeign(_ id: String) throws -> ForeignSnapshot
+    func loadForeign(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> ForeignSnapshot
 
     /// Returns whether there was one.
     func remove(_ id: String) throws -> Bool
@@ -37,7 +40,10 @@ public protocol SessionTier: Sendable {
 
 extension SessionTier {
     public var isShared: Bool { false }
-    public func loadForeign(_ id: String) throws -> ForeignSnapshot { .ownIsNewest }
+    public func loadForeign(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> ForeignSnapshot {
+        .ownIsNewest
+    }
+
     public func count() throws -> Int { try list().count }
 }
 
@@ -55,7 +61,7 @@ public enum ForeignSnapshot: Sendable, Hashable {
     case none
     /// What this process wrote or read last.
     case ownIsNewest
-    case bytes([UInt8])
+    case bytes(SharedBytes)
 }
 
 /// A tier is left alone for a while because it failed.
@@ -87,13 +93,13 @@ public struct DiskTier: SessionTier {
 
     public var kind: SessionSummary.Tier { .disk }
 
-    public func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult {
+    public func store(_ id: String, _ snapshot: SharedBytes, isLate: Bool) throws -> StoreResult {
         try folder.store(id, snapshot)
         return .stored
     }
 
-    public func load(_ id: String) throws -> [UInt8]? {
-        try folder.load(id)
+    public func load(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> SharedBytes? {
+        try folder.load(id, watcher: watcher)
     }
 
     public func remove(_ id: String) throws -> Bool {

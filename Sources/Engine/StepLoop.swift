@@ -93,9 +93,14 @@ struct StepLoop {
         outbox.add(scheduler.status(of: id), to: reply)
     }
 
+    /// Puts what has come of a session from a slower tier into the pool.
+    mutating func arriving(_ event: ArrivingSnapshot.Event) {
+        memory.arriving(event)
+    }
+
     /// Puts a session that came back from a slower tier into the pool.
-    mutating func restore(_ snapshot: KVSnapshot, session: String, now: ContinuousClock.Instant) {
-        memory.restore(snapshot, id: session, now: now)
+    mutating func restore(_ restored: RestoredSession, session: String, now: ContinuousClock.Instant) {
+        memory.restore(restored, id: session, now: now)
     }
 
     /// Writes some of those sessions that could not be written before, a few at a time, as each is a copy of its blocks.

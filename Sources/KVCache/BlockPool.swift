@@ -10,13 +10,14 @@ import Tensor
 /// Not Sendable: the engine thread owns it. Running out of blocks is an answer (`nil`, `false`), never a crash.
 public final class BlockPool {
     public let layout: BlockLayout
-    public private(set) var ledger: BlockLedger
+    public internal(set) var ledger: BlockLedger
     private let memory: AlignedBuffer<UInt8>
 
     public init(layout: BlockLayout, blocks: Int) {
         self.layout = layout
         ledger = BlockLedger(blocks: blocks, blockTokens: layout.blockTokens)
-        memory = AlignedBuffer(count: blocks * layout.blockBytes)
+        // On small pages a session that comes back would spend most of its time on page faults.
+        memory = AlignedBuffer(count: blocks * layout.blockBytes, isHuge: true)
     }
 
     /// As many blocks as fit in `bytes`.

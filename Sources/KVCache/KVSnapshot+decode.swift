@@ -6,9 +6,15 @@ extension KVSnapshot {
     /// Checks the bytes and takes them apart. Nothing is allocated but the texts and the tokens, whose sizes are those of
     /// the bytes that are there; the blocks stay where they are.
     ///
+    /// - Parameter sum: of these very bytes, as far as it was computed while they came.
     /// - Throws: ``KVSnapshotError``, the first thing wrong in the order magic, version, checksum of the header, length,
     ///   whose snapshot it is, checksum of the payload.
-    public init(decoding bytes: [UInt8], as expectation: Expectation) throws(KVSnapshotError) {
+    public init(
+        decoding bytes: SharedBytes,
+        as expectation: Expectation,
+        summed sum: PayloadChecksum = PayloadChecksum()
+    ) throws(KVSnapshotError) {
+        precondition(bytes.startIndex == 0, "a part of other bytes")
         try Self.checkStart(bytes)
         let headerBytes = Int(Self.load(bytes, at: 12) as UInt32)
         guard headerBytes >= Self.fixedHeaderBytes + Self.checksumBytes else {
@@ -16,7 +22,7 @@ extension KVSnapshot {
         }
         guard headerBytes <= bytes.count else { throw .truncated(expected: UInt64(headerBytes), found: bytes.count) }
         try Self.check(.header, bytes[..<headerBytes])
-        let header = try Header(bytes[..<(headerBytes - Self.checksumBytes)])
+        let header = try Header(Array(bytes[..<(headerBytes - Self.checksumBytes)]))
 
         let (total, overflows) = header.payloadBytes.addingReportingOverflow(UInt64(headerBytes + Self.checksumBytes))
         guard !overflows else { throw .malformed("a payload of \(header.payloadBytes) bytes") }
@@ -24,7 +30,7 @@ extension KVSnapshot {
         guard total == bytes.count else { throw .trailingBytes(bytes.count - Int(total)) }
 
         try header.check(against: expectation)
-        try Self.check(.payload, bytes[headerBytes...])
+        try Self.check(.payload, bytes[headerBytes...], summed: sum)
         self.init(
             name: header.name,
             salt: header.salt,
@@ -37,8 +43,30 @@ extension KVSnapshot {
         )
     }
 
+    /// Where the blocks are in a snapshot that is on its way, once its header is there.
+    ///
+    /// - Returns: nil as long as the header is not all there, and for a snapshot that is refused whatever follows.
+    public static func blocks(inStart bytes: SharedBytes, as expectation: Expectation) -> ArrivingBlocks? {
+        guard bytes.startIndex == 0, (try? checkStart(bytes)) != nil else { return nil }
+        let headerBytes = Int(load(bytes, at: 12) as UInt32)
+        guard headerBytes >= fixedHeaderBytes + checksumBytes, headerBytes <= bytes.count,
+            (try? check(.header, bytes[..<headerBytes])) != nil,
+            let header = try? Header(Array(bytes[..<(headerBytes - checksumBytes)])),
+            (try? header.check(against: expectation)) != nil
+        else { return nil }
+        return ArrivingBlocks(start: headerBytes, tokens: header.computedTokens)
+    }
+
+    /// What is known of the blocks of a snapshot that is on its way.
+    public struct ArrivingBlocks: Sendable, Hashable {
+        /// Where the first one begins.
+        public let start: Int
+        /// Of all blocks together.
+        public let tokens: Int
+    }
+
     /// Magic and version, which come first in every version, and the rest of the header that has a fixed place.
-    private static func checkStart(_ bytes: [UInt8]) throws(KVSnapshotError) {
+    private static func checkStart(_ bytes: SharedBytes) throws(KVSnapshotError) {
         guard bytes.prefix(magic.count).elementsEqual(magic.prefix(bytes.count)) else { throw .notASnapshot }
         guard bytes.count >= 12 else { throw .truncated(expected: 12, found: bytes.count) }
         let version: UInt32 = load(bytes, at: 8)
@@ -48,18 +76,28 @@ extension KVSnapshot {
         }
     }
 
-    /// Compares the last four bytes with the checksum of all before them.
-    private static func check(_ section: KVSnapshotError.Section, _ bytes: ArraySlice<UInt8>) throws(KVSnapshotError) {
-        let isRight = bytes.withUnsafeBytes { bytes in
-            let end = bytes.count - checksumBytes
-            return checksum(UnsafeRawBufferPointer(rebasing: bytes[..<end]))
-                == UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt32.self))
+    /// Compares the last four bytes with the checksum of all before them, of which `sum` has the first ones.
+    private static func check(
+        _ section: KVSnapshotError.Section,
+        _ bytes: SharedBytes,
+        summed sum: PayloadChecksum = PayloadChecksum()
+    ) throws(KVSnapshotError) {
+        let end = bytes.endIndex - checksumBytes
+        // A sum of other bytes is none.
+        let done = sum.range.flatMap { $0.lowerBound == bytes.startIndex && $0.upperBound <= end ? $0.upperBound : nil }
+        let found = bytes[(done ?? bytes.startIndex)..<end].withUnsafeBytes { rest in
+            checksum(rest, from: done == nil ? 0 : sum.value)
         }
-        guard isRight else { throw .corrupted(section) }
+        guard found == load(bytes, at: end) else { throw .corrupted(section) }
     }
 
-    private static func load<Value: FixedWidthInteger & BitwiseCopyable>(_ bytes: [UInt8], at offset: Int) -> Value {
-        bytes.withUnsafeBytes { Value(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Value.self)) }
+    static func load<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ bytes: SharedBytes,
+        at index: Int
+    ) -> Value {
+        bytes[index..<index + MemoryLayout<Value>.size].withUnsafeBytes {
+            Value(littleEndian: $0.loadUnaligned(as: Value.self))
+        }
     }
 }
 
@@ -77,7 +115,7 @@ private struct Header {
     let tokens: [Int32]
 
     /// - Parameter bytes: the header without its checksum, which was right; not shorter than its fixed part
-    init(_ bytes: ArraySlice<UInt8>) throws(KVSnapshotError) {
+    init(_ bytes: [UInt8]) throws(KVSnapshotError) {
         var offset = 16
         func take<Value: FixedWidthInteger & BitwiseCopyable>(_: Value.Type = Value.self) -> Value {
             defer { offset += MemoryLayout<Value>.size }

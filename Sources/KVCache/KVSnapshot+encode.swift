@@ -1,14 +1,32 @@
+import Tensor
+
 extension KVSnapshot {
     /// The snapshot as bytes. The same session always gives the same bytes.
     ///
     /// Copies the payload, so two copies of it are alive for a while: meant for a background queue.
-    public func encoded() -> [UInt8] {
+    public func encoded() -> SharedBytes {
+        let header = header()
+        return SharedBytes(count: header.count + blocks.count + Self.checksumBytes) { bytes in
+            bytes.copyBytes(from: header)
+            blocks.withUnsafeBytes { blocks in
+                UnsafeMutableRawBufferPointer(rebasing: bytes[header.count...]).copyMemory(from: blocks)
+                bytes.storeBytes(
+                    of: checksum(blocks).littleEndian,
+                    toByteOffset: header.count + blocks.count,
+                    as: UInt32.self
+                )
+            }
+        }
+    }
+
+    /// All before the payload.
+    private func header() -> [UInt8] {
         let texts = [model, name, salt ?? ""].map { Array($0.utf8) }
         let headerBytes =
             Self.fixedHeaderBytes + texts.reduce(0) { $0 + $1.count } + tokens.count * MemoryLayout<Int32>.size
             + Self.checksumBytes
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(headerBytes + blocks.count + Self.checksumBytes)
+        bytes.reserveCapacity(headerBytes)
 
         func append(_ value: some FixedWidthInteger) {
             withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -29,8 +47,6 @@ extension KVSnapshot {
         for text in texts { bytes += text }
         for token in tokens { append(token) }
         append(bytes.withUnsafeBytes { checksum($0) })
-        bytes += blocks
-        append(blocks.withUnsafeBytes { checksum($0) })
         return bytes
     }
 }

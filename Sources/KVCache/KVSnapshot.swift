@@ -30,9 +30,9 @@ public struct KVSnapshot: Sendable, Hashable {
     public var tokens: [Int32]
     /// How many of the tokens have keys and values.
     public var computedTokens: Int
-    /// The blocks of the computed tokens in order, `layout.blocks(for: computedTokens)` of them. A slice, so that a decoded
-    /// snapshot shares the memory of what it was decoded from.
-    public var blocks: ArraySlice<UInt8>
+    /// The blocks of the computed tokens in order, `layout.blocks(for: computedTokens)` of them. A decoded snapshot shares
+    /// the memory of what it was decoded from.
+    public var blocks: SharedBytes
 
     public init(
         name: String,
@@ -42,7 +42,7 @@ public struct KVSnapshot: Sendable, Hashable {
         created: Int64,
         tokens: [Int32],
         computedTokens: Int,
-        blocks: ArraySlice<UInt8>
+        blocks: SharedBytes
     ) {
         precondition(computedTokens >= 0 && computedTokens <= tokens.count)
         precondition(blocks.count == layout.blocks(for: computedTokens) * layout.blockBytes)

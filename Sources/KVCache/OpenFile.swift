@@ -1,4 +1,5 @@
 import Glibc
+import Tensor
 
 /// Owner of an open file of the snapshot folder: closed when it goes out of scope.
 struct OpenFile: ~Copyable {
@@ -52,32 +53,39 @@ struct OpenFile: ~Copyable {
     }
 
     /// The first `count` bytes; fewer when the file ends before.
-    func read(_ count: Int) throws(SnapshotFolderError) -> [UInt8] {
-        var number: Int32 = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    ///
+    /// - Parameter watcher: hears of them, some at a time.
+    func read(_ count: Int, _ watcher: SharedBytes.Watcher?) throws(SnapshotFolderError) -> SharedBytes {
+        var filled = 0
+        let bytes = try SharedBytes(count: count, watchedBy: watcher) { (buffer, note) throws(SnapshotFolderError) in
             while filled < count {
-                let got = Glibc.read(descriptor, buffer.baseAddress! + filled, count - filled)
+                let part = UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<min(count, filled + Self.readBytes)])
+                let got = Glibc.read(descriptor, part.baseAddress, part.count)
                 if got > 0 {
                     filled += got
+                    note(filled)
                 } else if got == 0 {
                     return
                 } else if errno != EINTR {
-                    number = errno
-                    return
+                    throw failure()
                 }
             }
         }
-        guard number == 0 else { throw SnapshotFolderError(action, path, errno: number) }
-        return bytes
+        return bytes[..<filled]
     }
 
+    /// Read at once at most: what a processor's own cache holds, for whoever looks at them.
+    private static let readBytes = 256 << 10
+
     /// Writes all bytes, however few a call takes.
+    ///
+    /// - Parameter bytes: that stand in one run of memory; others are copied into one first.
     func write(
-        _ bytes: [UInt8],
+        _ bytes: some RandomAccessCollection<UInt8>,
         by call: (Int32, UnsafeRawBufferPointer) -> Int
     ) throws(SnapshotFolderError) {
-        let number = bytes.withUnsafeBytes { bytes -> Int32 in
-            var rest = bytes[...]
+        func writeAll(_ bytes: UnsafeBufferPointer<UInt8>) -> Int32 {
+            var rest = UnsafeRawBufferPointer(bytes)[...]
             while !rest.isEmpty {
                 let written = call(descriptor, UnsafeRawBufferPointer(rebasing: rest))
                 if written >= 0 {
@@ -88,6 +96,8 @@ struct OpenFile: ~Copyable {
             }
             return 0
         }
+        let number =
+            bytes.withContiguousStorageIfAvailable(writeAll) ?? Array(bytes).withUnsafeBufferPointer(writeAll)
         guard number == 0 else { throw SnapshotFolderError(action, path, errno: number) }
     }
 

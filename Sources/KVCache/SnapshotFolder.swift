@@ -2,6 +2,7 @@
 
 import Glibc
 import Synchronization
+import Tensor
 
 /// Keeps snapshots in a folder that outlives the process: the least recently used go when the folder is full, and idle
 /// ones when their time is over.
@@ -96,7 +97,9 @@ public final class SnapshotFolder: Sendable {
     ///
     /// - Returns: the names of snapshots that went, because their time was over or to make room.
     @discardableResult
-    public func store(_ name: String, _ bytes: [UInt8]) throws(SnapshotFolderError) -> [String] {
+    public func store(_ name: String, _ bytes: some RandomAccessCollection<UInt8>) throws(SnapshotFolderError)
+        -> [String]
+    {
         let file = try fileName(of: name, to: "write")
         guard bytes.count <= maxBytes else {
             throw SnapshotFolderError("write", path(of: file), .tooLarge(bytes: bytes.count, limit: maxBytes))
@@ -113,9 +116,14 @@ public final class SnapshotFolder: Sendable {
     }
 
     /// A snapshot's bytes, which count as used now; nil when there is none of that name, or its time is over.
-    public func load(_ name: String) throws(SnapshotFolderError) -> [UInt8]? {
+    ///
+    /// - Parameter watcher: hears of them while they come.
+    public func load(
+        _ name: String,
+        watcher: SharedBytes.Watcher? = nil
+    ) throws(SnapshotFolderError) -> SharedBytes? {
         let file = try fileName(of: name, to: "read")
-        return try files.withLock { _ throws(SnapshotFolderError) in try read(file) }
+        return try files.withLock { _ throws(SnapshotFolderError) in try read(file, watcher) }
     }
 
     /// Removes a snapshot. Returns whether there was one.
@@ -137,7 +145,10 @@ public final class SnapshotFolder: Sendable {
 
     // MARK: Files, while `files` is held
 
-    private func read(_ file: SnapshotFileName) throws(SnapshotFolderError) -> [UInt8]? {
+    private func read(
+        _ file: SnapshotFileName,
+        _ watcher: SharedBytes.Watcher?
+    ) throws(SnapshotFolderError) -> SharedBytes? {
         let path = path(of: file)
         // O_NONBLOCK, as opening a pipe at the path would block.
         guard let opened = try OpenFile.ifExists(path, O_RDONLY | O_NONBLOCK, to: "read") else {
@@ -156,7 +167,7 @@ public final class SnapshotFolder: Sendable {
         guard size <= maxBytes else {
             throw SnapshotFolderError("read", path, .tooLarge(bytes: size, limit: maxBytes))
         }
-        let bytes = try opened.read(size)
+        let bytes = try opened.read(size, watcher)
         // Where the time cannot be set, the snapshot looks older than it is. It is right all the same.
         try? opened.setModified(time)
         index.withLock { $0[file] = .init(byteCount: size, lastUsed: time) }
@@ -166,7 +177,7 @@ public final class SnapshotFolder: Sendable {
     /// Writes beside the file and renames, so that there is an old version or a new one at any time.
     private func replace(
         _ file: SnapshotFileName,
-        with bytes: [UInt8],
+        with bytes: some RandomAccessCollection<UInt8>,
         modified: Duration
     ) throws(SnapshotFolderError) {
         let temporary = path + "/" + TemporaryName.make()

@@ -5,8 +5,4 @@ public struct RedisCommand: Sendable, Hashable {
     public init(_ words: [String]) {
         arguments = words.map { Array($0.utf8) }
     }
-
-    public init(_ words: [String], _ value: some Collection<UInt8>, _ rest: [String] = []) {
-        arguments = words.map { Array($0.utf8) } + [Array(value)] + rest.map { Array($0.utf8) }
-    }
 }

@@ -44,9 +44,16 @@ public final class RedisLane: Sendable {
         within limit: Duration,
         _ body: @escaping @Sendable (RedisConnection, ContinuousClock.Instant) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
+        try run(startingWith: limit) { (redis, deadline) throws(RedisError) in try body(redis, deadline.instant) }
+    }
+
+    /// The same for a job that knows only on its way how much there is to do, and then puts its deadline off.
+    func run<Result: Sendable>(
+        startingWith limit: Duration,
+        _ body: @escaping @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
         guard note({ $0.permits(now: .now) }, nil) else { throw .leftAlone }
-        let deadline = ContinuousClock.now + limit
-        let job = RedisJob(deadline: deadline, body: body)
+        let job = RedisJob(deadline: RedisDeadline(.now + limit), body: body)
         jobs.add(job)
         do throws(RedisError) {
             let result = try job.wait()
@@ -77,6 +84,18 @@ extension CircuitBreaker.State {
         default: false
         }
     }
+}
+
+/// When a job must be done.
+final class RedisDeadline: Sendable {
+    private let state: Mutex<ContinuousClock.Instant>
+
+    init(_ instant: ContinuousClock.Instant) { state = Mutex(instant) }
+
+    var instant: ContinuousClock.Instant { state.withLock { $0 } }
+
+    /// Gives the job, which has met its deadline so far, so much time from now on.
+    func putOff(by time: Duration) { state.withLock { $0 = .now + time } }
 }
 
 /// Jobs that wait for a lane's thread, in order.
@@ -122,14 +141,14 @@ private final class RedisJob<Result: Sendable>: RunnableJob {
         case abandoned
     }
 
-    private let deadline: ContinuousClock.Instant
-    private let body: @Sendable (RedisConnection, ContinuousClock.Instant) throws(RedisError) -> Result
+    private let deadline: RedisDeadline
+    private let body: @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
     private let state = Mutex(State.waiting)
     private let done = DispatchSemaphore(value: 0)
 
     init(
-        deadline: ContinuousClock.Instant,
-        body: @escaping @Sendable (RedisConnection, ContinuousClock.Instant) throws(RedisError) -> Result
+        deadline: RedisDeadline,
+        body: @escaping @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
     ) {
         self.deadline = deadline
         self.body = body
@@ -148,8 +167,12 @@ private final class RedisJob<Result: Sendable>: RunnableJob {
 
     /// A little longer than the deadline: the thread says better what is wrong.
     func wait() throws(RedisError) -> Result {
-        let left = (deadline - .now) / .milliseconds(1) + 5
-        _ = done.wait(timeout: .now() + .microseconds(Int(max(0, left) * 1000)))
+        var limit: ContinuousClock.Instant
+        repeat {
+            limit = deadline.instant
+            let left = (limit - .now) / .milliseconds(1) + 5
+            if done.wait(timeout: .now() + .microseconds(Int(max(0, left) * 1000))) == .success { break }
+        } while limit < deadline.instant
         let final = state.withLock { state in
             if case .waiting = state { state = .abandoned }
             return state

@@ -1,4 +1,5 @@
 import Synchronization
+import Tensor
 
 /// Keeps session snapshots in a Redis that replicas share. What is in them is not looked at here.
 ///
@@ -29,7 +30,7 @@ public final class RedisSnapshots: Sendable {
         /// Bytes a second below which Redis is slow.
         public var minimumRate = 64 << 20
         /// Bytes of a value in Redis at most.
-        public var chunkBytes = 1 << 20
+        public var chunkBytes = 512 << 10
         /// Whether snapshots are compressed, if that makes them smaller.
         public var compresses = false
         public var breaker = CircuitBreaker.Rules(failures: 3, pause: .seconds(5))
@@ -111,7 +112,7 @@ public final class RedisSnapshots: Sendable {
     /// - Returns: whether it was written and how many bytes that took. When it throws, the older one is still there.
     public func store(
         _ session: String,
-        _ snapshot: [UInt8],
+        _ snapshot: SharedBytes,
         isLate: Bool
     ) throws(RedisError) -> (outcome: StoreOutcome, bytes: Int) {
         guard snapshot.count <= settings.maxBytes, !snapshot.isEmpty else {
@@ -177,7 +178,7 @@ public final class RedisSnapshots: Sendable {
 
     private func write(
         _ session: String,
-        _ bytes: [UInt8],
+        _ bytes: SharedBytes,
         _ new: SnapshotPointer,
         replacing old: SnapshotPointer?,
         _ redis: RedisConnection,
@@ -186,11 +187,11 @@ public final class RedisSnapshots: Sendable {
         var pointer = new
         pointer.version = (old?.version ?? 0) + 1
         let chunks = keys.chunks(session, pointer)
-        let life = String(milliseconds(Self.unfinishedChunks))
+        let life = milliseconds(Self.unfinishedChunks)
         for (number, key) in chunks.enumerated() {
             let start = number * settings.chunkBytes
             let chunk = bytes[start..<min(start + settings.chunkBytes, bytes.count)]
-            _ = try redis.exchange([RedisCommand(["SET", key], chunk, ["PX", life])], until: deadline)
+            try redis.set(key, to: chunk, milliseconds: life, until: deadline)
         }
         let ttl = milliseconds(settings.timeToLive)
         let answer = try redis.exchange(
@@ -261,52 +262,78 @@ public final class RedisSnapshots: Sendable {
         case nothing
         /// The snapshot that this replica wrote or read last.
         case known
-        case snapshot([UInt8])
+        case snapshot(SharedBytes)
     }
 
     /// A session's newest snapshot.
     ///
-    /// - Parameter unlessKnown: whether to leave it there if this replica wrote it, or has read it already.
+    /// - Parameters:
+    ///   - unlessKnown: whether to leave it there if this replica wrote it, or has read it already.
+    ///   - watcher: hears of the snapshot's bytes while they come, if they stand there as they are. When this throws, it may
+    ///     hear of some more.
     /// - Throws: ``RedisError``; `unexpected` for what this version of Catena cannot read.
-    public func load(_ session: String, unlessKnown: Bool = false) throws(RedisError) -> Found {
+    public func load(
+        _ session: String,
+        unlessKnown: Bool = false,
+        watcher: SharedBytes.Watcher? = nil
+    ) throws(RedisError) -> Found {
         let known = unlessKnown ? known.withLock { $0[session] } : nil
-        for _ in 0..<3 {
-            guard let pointer = try pointer(of: session) else { return .nothing }
-            guard pointer.set != known else { return .known }
-            // A chunk that is missing was replaced since the pointer was read.
-            guard let stored = try read(session, pointer) else { continue }
-            guard let bytes = pointer.coding.decode(stored, count: pointer.raw) else {
+        let stored = try reading.run(startingWith: settings.lookupTimeout) {
+            [self] (redis, deadline) throws(RedisError) in
+            try read(session, unless: known, watcher, redis, deadline)
+        }
+        switch stored {
+        case .nothing: return .nothing
+        case .known: return .known
+        case .unreadable(let problem): throw .unexpected(problem)
+        case .bytes(let bytes, let pointer):
+            guard let bytes = pointer.coding.decode(bytes, count: pointer.raw) else {
                 throw .unexpected("the snapshot of session \(session) is damaged")
             }
             know(session, pointer.set)
             return .snapshot(bytes)
         }
+    }
+
+    /// What is in Redis.
+    private enum Stored: Sendable {
+        case nothing
+        case known
+        case bytes(SharedBytes, SnapshotPointer)
+        /// Redis is well, but not what somebody wrote to it.
+        case unreadable(String)
+    }
+
+    private func read(
+        _ session: String,
+        unless known: UInt64?,
+        _ watcher: SharedBytes.Watcher?,
+        _ redis: RedisConnection,
+        _ deadline: RedisDeadline
+    ) throws(RedisError) -> Stored {
+        let key = keys.pointer(session)
+        for _ in 0..<3 {
+            let answer = try redis.exchange([RedisCommand(["GET", key])], until: deadline.instant)
+            guard let text = answer[0].text else { return .nothing }
+            guard let pointer = SnapshotPointer(text) else {
+                return .unreadable("\(key) is not what this version of Catena writes")
+            }
+            guard max(pointer.raw, pointer.stored) <= settings.maxBytes, pointer.chunks <= 1 << 16 else {
+                return .unreadable("\(key) leads to \(pointer.raw) bytes; the most is \(settings.maxBytes)")
+            }
+            guard pointer.set != known else { return .known }
+            deadline.putOff(by: settings.lookupTimeout + earned(pointer.stored))
+            let bytes = try redis.values(
+                of: keys.chunks(session, pointer),
+                count: pointer.stored,
+                watcher: pointer.coding == .raw ? watcher : nil,
+                until: deadline.instant
+            )
+            if let bytes { return .bytes(bytes, pointer) }
+            // A chunk that is missing was replaced since the pointer was read.
+        }
         // Or Redis has thrown it away to make room.
         return .nothing
-    }
-
-    private func pointer(of session: String) throws(RedisError) -> SnapshotPointer? {
-        let key = keys.pointer(session)
-        let answer = try reading.run(within: settings.lookupTimeout) { (redis, deadline) throws(RedisError) in
-            try redis.exchange([RedisCommand(["GET", key])], until: deadline)
-        }
-        guard let text = answer[0].text else { return nil }
-        guard let pointer = SnapshotPointer(text) else {
-            throw .unexpected("\(key) is not what this version of Catena writes")
-        }
-        guard max(pointer.raw, pointer.stored) <= settings.maxBytes, pointer.chunks <= 1 << 16 else {
-            throw .unexpected("\(key) leads to \(pointer.raw) bytes; the most is \(settings.maxBytes)")
-        }
-        return pointer
-    }
-
-    /// A snapshot's chunks, joined; nil if one is missing.
-    private func read(_ session: String, _ pointer: SnapshotPointer) throws(RedisError) -> [UInt8]? {
-        let chunks = keys.chunks(session, pointer)
-        let limit = settings.lookupTimeout + earned(pointer.stored)
-        return try reading.run(within: limit) { (redis, deadline) throws(RedisError) -> [UInt8]? in
-            try redis.values(of: chunks, count: pointer.stored, until: deadline)
-        }
     }
 
     // MARK: All sessions

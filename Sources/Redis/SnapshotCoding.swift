@@ -1,4 +1,5 @@
 import CZlib
+import Tensor
 
 /// How a snapshot's bytes stand in Redis.
 ///
@@ -10,18 +11,18 @@ enum SnapshotCoding: String, Sendable, Hashable {
     case packed
 
     /// The smaller one of both forms; packed only where that saves at least a tenth.
-    static func encode(_ bytes: [UInt8], packing: Bool) -> (coding: SnapshotCoding, bytes: [UInt8]) {
+    static func encode(_ bytes: SharedBytes, packing: Bool) -> (coding: SnapshotCoding, bytes: SharedBytes) {
         guard packing else { return (.raw, bytes) }
         let packed = pack(bytes)
-        return packed.count * 10 <= bytes.count * 9 ? (.packed, packed) : (.raw, bytes)
+        return packed.count * 10 <= bytes.count * 9 ? (.packed, SharedBytes(packed)) : (.raw, bytes)
     }
 
     /// - Parameter count: how many bytes there were.
     /// - Returns: nil for what `encode` did not make.
-    func decode(_ stored: [UInt8], count: Int) -> [UInt8]? {
+    func decode(_ stored: SharedBytes, count: Int) -> SharedBytes? {
         switch self {
         case .raw: stored.count == count ? stored : nil
-        case .packed: Self.unpack(stored, count: count)
+        case .packed: Self.unpack(Array(stored), count: count)
         }
     }
 
@@ -31,7 +32,7 @@ enum SnapshotCoding: String, Sendable, Hashable {
         case asIs, deflated
     }
 
-    private static func pack(_ bytes: [UInt8]) -> [UInt8] {
+    private static func pack(_ bytes: SharedBytes) -> [UInt8] {
         var packed: [UInt8] = []
         packed.reserveCapacity(bytes.count)
         for parity in 0..<2 {
@@ -46,7 +47,7 @@ enum SnapshotCoding: String, Sendable, Hashable {
         return packed
     }
 
-    private static func unpack(_ packed: [UInt8], count: Int) -> [UInt8]? {
+    private static func unpack(_ packed: [UInt8], count: Int) -> SharedBytes? {
         var start = 0
         var planes: [[UInt8]] = []
         for parity in 0..<2 {
@@ -71,21 +72,20 @@ enum SnapshotCoding: String, Sendable, Hashable {
         return joined(planes[0], planes[1], count: count)
     }
 
-    private static func plane(of bytes: [UInt8], _ parity: Int) -> [UInt8] {
+    private static func plane(of bytes: SharedBytes, _ parity: Int) -> [UInt8] {
         let count = (bytes.count + 1 - parity) / 2
         return [UInt8](unsafeUninitializedCapacity: count) { output, filled in
-            bytes.withUnsafeBufferPointer { bytes in
+            bytes.withUnsafeBytes { bytes in
                 for i in 0..<count { output[i] = bytes[2 * i + parity] }
             }
             filled = count
         }
     }
 
-    private static func joined(_ even: [UInt8], _ odd: [UInt8], count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count) { output, filled in
+    private static func joined(_ even: [UInt8], _ odd: [UInt8], count: Int) -> SharedBytes {
+        SharedBytes(count: count) { output in
             even.withUnsafeBufferPointer { even in for i in even.indices { output[2 * i] = even[i] } }
             odd.withUnsafeBufferPointer { odd in for i in odd.indices { output[2 * i + 1] = odd[i] } }
-            filled = count
         }
     }
 

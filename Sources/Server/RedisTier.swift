@@ -2,6 +2,7 @@ import Core
 import Engine
 import Metrics
 import Redis
+import Tensor
 
 /// Redis as a tier of sessions that replicas share, and what it does as metrics.
 struct RedisTier: SessionTier {
@@ -36,7 +37,7 @@ struct RedisTier: SessionTier {
     var kind: SessionSummary.Tier { .redis }
     var isShared: Bool { true }
 
-    func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult {
+    func store(_ id: String, _ snapshot: SharedBytes, isLate: Bool) throws -> StoreResult {
         try measured(.store) {
             let result = try snapshots.store(id, snapshot, isLate: isLate)
             switch result.outcome {
@@ -49,18 +50,22 @@ struct RedisTier: SessionTier {
         }
     }
 
-    func load(_ id: String) throws -> [UInt8]? {
-        guard case .bytes(let bytes) = try load(id, unlessKnown: false) else { return nil }
+    func load(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> SharedBytes? {
+        guard case .bytes(let bytes) = try load(id, unlessKnown: false, watcher) else { return nil }
         return bytes
     }
 
-    func loadForeign(_ id: String) throws -> ForeignSnapshot {
-        try load(id, unlessKnown: true)
+    func loadForeign(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> ForeignSnapshot {
+        try load(id, unlessKnown: true, watcher)
     }
 
-    private func load(_ id: String, unlessKnown: Bool) throws -> ForeignSnapshot {
+    private func load(
+        _ id: String,
+        unlessKnown: Bool,
+        _ watcher: @escaping SharedBytes.Watcher
+    ) throws -> ForeignSnapshot {
         try measured(.lookup) {
-            switch try snapshots.load(id, unlessKnown: unlessKnown) {
+            switch try snapshots.load(id, unlessKnown: unlessKnown, watcher: watcher) {
             case .nothing: return (.none, .nothing)
             case .known: return (.ownIsNewest, .nothing)
             case .snapshot(let bytes):

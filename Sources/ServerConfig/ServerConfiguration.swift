@@ -291,7 +291,7 @@ public struct ServerConfiguration: Sendable, Hashable {
             /// Bytes a second below which Redis is slow.
             public var minimumRate = 64 << 20
             /// Bytes of one value; larger sessions have several.
-            public var chunk = 1 << 20
+            public var chunk = 512 << 10
             /// Whether sessions are compressed: about 0.7 of the size, for processor time in every turn.
             public var compress = false
             /// The most bytes that wait to be written; a session beyond them is written later, or left out.

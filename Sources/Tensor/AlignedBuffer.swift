@@ -9,28 +9,52 @@ public struct AlignedBuffer<Element: BitwiseCopyable>: ~Copyable, @unchecked Sen
     // proof: the one owner of its memory; sharing it takes a borrow, which the compiler confines
     public let pointer: UnsafeMutablePointer<Element>
     public let count: Int
+    private let mappedBytes: Int
 
     public static var alignment: Int { 64 }
+    /// Of a large page on the processors that servers have; elsewhere the wish is not heard.
+    private static var hugePageBytes: Int { 2 << 20 }
 
     /// Makes a buffer of `count` zeros. Running out of memory ends the process, as elsewhere in Swift.
     ///
-    /// - Parameter isHuge: asks for large pages, which spare a pass over gigabytes its page walks
+    /// - Parameter isHuge: asks for large pages, which spare a pass over gigabytes its page walks, and the first use of
+    ///   megabytes a fault for each 4 KiB
     /// - Precondition: `Element` is a number, for which all bits zero mean 0.
     public init(count: Int, isHuge: Bool = false) {
         precondition(count >= 0)
         let bytes = max(count * MemoryLayout<Element>.stride, 1)
-        // Anonymous pages are zero and are not resident before their first use.
-        let raw = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        guard let raw, raw != MAP_FAILED else {
-            fatalError("cannot reserve \(bytes) bytes: \(String(cString: strerror(errno)))")
+        if isHuge {
+            mappedBytes = (bytes + Self.hugePageBytes - 1) / Self.hugePageBytes * Self.hugePageBytes
+            pointer = Self.mapHuge(mappedBytes).bindMemory(to: Element.self, capacity: count)
+        } else {
+            mappedBytes = bytes
+            pointer = Self.map(bytes).bindMemory(to: Element.self, capacity: count)
         }
-        if isHuge { madvise(raw, bytes, Int32(MADV_HUGEPAGE)) }  // a wish: without it pages are small
-        pointer = raw.bindMemory(to: Element.self, capacity: count)
         self.count = count
     }
 
     deinit {
-        munmap(pointer, max(count * MemoryLayout<Element>.stride, 1))
+        munmap(pointer, mappedBytes)
+    }
+
+    /// Anonymous pages, which are zero and are not resident before their first use.
+    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let raw = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let raw, raw != MAP_FAILED else {
+            fatalError("cannot reserve \(bytes) bytes: \(String(cString: strerror(errno)))")
+        }
+        return raw
+    }
+
+    /// The same from the start of a large page on: only whole ones can be large.
+    private static func mapHuge(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let raw = map(bytes + hugePageBytes)
+        let start = raw.alignedUp(toMultipleOf: hugePageBytes)
+        let before = start - raw
+        if before > 0 { munmap(raw, before) }
+        munmap(start + bytes, hugePageBytes - before)
+        madvise(start, bytes, Int32(MADV_HUGEPAGE))  // a wish: without it pages are small
+        return start
     }
 
     public subscript(index: Int) -> Element {

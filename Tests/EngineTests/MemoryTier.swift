@@ -2,13 +2,14 @@ import Core
 import Dispatch
 import Engine
 import Synchronization
+import Tensor
 
 /// A tier in memory that can fail, that others write to, and whose writes can be held up.
 final class MemoryTier: SessionTier {
     struct Broken: Error {}
 
     private struct State {
-        var snapshots: [String: [UInt8]] = [:]
+        var snapshots: [String: SharedBytes] = [:]
         var writes: [String] = []
         var error: (any Error)?
         /// What others have written and this process has not read.
@@ -43,16 +44,25 @@ final class MemoryTier: SessionTier {
     func answer(_ result: StoreResult) { state.withLock { $0.result = result } }
 
     /// Writes as another process does.
-    func put(_ id: String, _ snapshot: [UInt8]) {
+    func put(_ id: String, _ snapshot: SharedBytes) {
         state.withLock { state in
             state.snapshots[id] = snapshot
             state.foreign.insert(id)
         }
     }
 
-    func damage(_ id: String) { state.withLock { $0.snapshots[id]?[100] ^= 1 } }
+    /// Changes a byte, counted from the end if it is negative.
+    func damage(_ id: String, at place: Int = 100) {
+        state.withLock { state in
+            state.snapshots[id] = state.snapshots[id].map { whole in
+                var bytes = Array(whole)
+                bytes[place < 0 ? bytes.count + place : place] ^= 1
+                return SharedBytes(bytes)
+            }
+        }
+    }
 
-    func store(_ id: String, _ snapshot: [UInt8], isLate: Bool) throws -> StoreResult {
+    func store(_ id: String, _ snapshot: SharedBytes, isLate: Bool) throws -> StoreResult {
         held?.begun.signal()
         held?.released.wait()
         return try state.withLock { state in
@@ -65,19 +75,29 @@ final class MemoryTier: SessionTier {
         }
     }
 
-    func loadForeign(_ id: String) throws -> ForeignSnapshot {
+    func loadForeign(_ id: String, watcher: @escaping SharedBytes.Watcher) throws -> ForeignSnapshot {
         try state.withLock { state in
             if let error = state.error { throw error }
             guard let bytes = state.snapshots[id] else { return .none }
-            return state.foreign.remove(id) == nil ? .ownIsNewest : .bytes(bytes)
+            guard state.foreign.remove(id) != nil else { return .ownIsNewest }
+            show(bytes, to: watcher)
+            return .bytes(bytes)
         }
     }
 
-    func load(_ id: String) throws -> [UInt8]? {
+    func load(_ id: String, watcher: @escaping SharedBytes.Watcher = { _ in }) throws -> SharedBytes? {
         try state.withLock { state in
             if let error = state.error { throw error }
-            return state.snapshots[id]
+            guard let bytes = state.snapshots[id] else { return nil }
+            show(bytes, to: watcher)
+            return bytes
         }
+    }
+
+    /// A few at a time.
+    private func show(_ bytes: SharedBytes, to watcher: SharedBytes.Watcher) {
+        for end in stride(from: 0, to: bytes.count, by: 1000) { watcher(bytes[..<end]) }
+        watcher(bytes)
     }
 
     func remove(_ id: String) throws -> Bool {

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import Synchronization
+import Tensor
 import Testing
 
 @testable import Engine
@@ -51,7 +52,7 @@ import Testing
         let second = archive([tier])
         var other = Bench(archive: second)
         let snapshot = try #require(second.load("s", salt: nil))
-        #expect(snapshot.tokens == history && snapshot.computedTokens == history.count - 1)
+        #expect(snapshot.snapshot.tokens == history && snapshot.snapshot.computedTokens == history.count - 1)
         other.loop.restore(snapshot, session: "s", now: other.now)
         let words = history + prompt(5)
         let (_, log) = other.submit(words, chains: 2, session: "s")
@@ -68,12 +69,12 @@ import Testing
         var bench = Bench(archive: archive)
         let history = converse(&bench, "s", prompt(40))
         tier.held?.begun.wait()
-        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == history)
         #expect(archive.load("s", salt: "other") == nil)
         #expect(archive.load("t", salt: nil) == nil)
         tier.held?.released.signal()
         archive.flush()
-        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == history)
     }
 
     @Test func aSessionInMemoryIsNotReplacedByItsSnapshot() throws {
@@ -108,12 +109,12 @@ import Testing
         var history = prompt(10)
         for _ in 0..<3 { history = converse(&bench, "often", history + [7]) }
         // Read from what waits to be written.
-        #expect(archive.load("often", salt: nil)?.tokens == history)
+        #expect(archive.load("often", salt: nil)?.snapshot.tokens == history)
         #expect(archive.load("often", salt: "another") == nil)
         for _ in 0..<2 { tier.held?.released.signal() }
         archive.flush()
         #expect(tier.writes == ["first", "often"])
-        #expect(archive.load("often", salt: nil)?.tokens == history)
+        #expect(archive.load("often", salt: nil)?.snapshot.tokens == history)
     }
 
     @Test func whatFallsTooFarBehindIsLeftOut() {
@@ -141,7 +142,7 @@ import Testing
         let history = converse(&bench, "s", prompt(20))
         archive.flush()
         #expect(good.writes == ["s"])
-        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == history)
         #expect(archive.list().keys.sorted() == ["s"])
         let removed = archive.remove("s")
         #expect(removed)
@@ -175,7 +176,7 @@ import Testing
         let history = converse(&bench, "s", prompt(20))
         archive.flush()
         first.damage("s")
-        #expect(archive.load("s", salt: nil)?.tokens == history)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == history)
     }
 
     @Test func removedFromAllTiersAndFromWhatWaits() {
@@ -327,13 +328,13 @@ import Testing
         #expect(archive.list().keys.sorted() == ["b"])
         // The name is free again.
         let history = converse(&bench, "a", prompt(9))
-        #expect(archive.load("a", salt: nil)?.tokens == history)
+        #expect(archive.load("a", salt: nil)?.snapshot.tokens == history)
     }
 
     // MARK: Tiers that are shared
 
     /// The bytes of a session after some words.
-    private func snapshot(_ session: String, _ words: [TokenID]) throws -> (tokens: [TokenID], bytes: [UInt8]) {
+    private func snapshot(_ session: String, _ words: [TokenID]) throws -> (tokens: [TokenID], bytes: SharedBytes) {
         let tier = MemoryTier(), archive = archive([tier])
         var bench = Bench(archive: archive)
         let tokens = converse(&bench, session, words)
@@ -347,13 +348,13 @@ import Testing
         var bench = Bench(archive: archive)
         let old = converse(&bench, "s", prompt(20))
         archive.flush()
-        #expect(archive.load("s", salt: nil)?.tokens == old)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == old)
         #expect(archive.loadForeign("s", salt: nil) == nil)
         let new = try snapshot("s", old + prompt(3))
         shared.put("s", new.bytes)
-        #expect(archive.load("s", salt: nil)?.tokens == new.tokens)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == new.tokens)
         // Read once, it is known; the own tier is the faster one.
-        #expect(archive.load("s", salt: nil)?.tokens == old)
+        #expect(archive.load("s", salt: nil)?.snapshot.tokens == old)
     }
 
     @Test func aSessionInMemoryGoesOnWhereAnotherReplicaStopped() throws {

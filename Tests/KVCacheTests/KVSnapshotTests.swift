@@ -18,7 +18,7 @@ import Testing
         created: 1_764_000_000,
         tokens: (0..<19).map { $0 * 3 },
         computedTokens: 17,
-        blocks: (0..<2 * layout.blockBytes).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) }[...]
+        blocks: SharedBytes((0..<2 * layout.blockBytes).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) })
     )
 
     static func expectation(of snapshot: KVSnapshot) -> KVSnapshot.Expectation {
@@ -36,7 +36,7 @@ import Testing
 
     private func error(_ bytes: [UInt8], as expectation: KVSnapshot.Expectation? = nil) -> KVSnapshotError? {
         do throws(KVSnapshotError) {
-            _ = try KVSnapshot(decoding: bytes, as: expectation ?? self.expectation)
+            _ = try KVSnapshot(decoding: SharedBytes(bytes), as: expectation ?? self.expectation)
             return nil
         } catch {
             return error
@@ -67,7 +67,7 @@ import Testing
         var snapshot = Self.small
         snapshot.tokens = [1, 2]
         snapshot.computedTokens = 1
-        snapshot.blocks = Array(repeating: 0xAB, count: 128)[...]
+        snapshot.blocks = SharedBytes(Array(repeating: 0xAB, count: 128))
         let bytes = snapshot.encoded()
         var expected = Array("CATENAKV".utf8)
         expected += [1, 0, 0, 0, 116, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0]  // version, header, payload
@@ -104,7 +104,7 @@ import Testing
             created: 0,
             tokens: Array(repeating: 1, count: tokens + 2),
             computedTokens: tokens,
-            blocks: pool.copyBlocks(of: table, tokens: tokens)[...]
+            blocks: pool.copyBlocks(of: table, tokens: tokens)
         )
         let decoded = try KVSnapshot(decoding: snapshot.encoded(), as: Self.expectation(of: snapshot))
         let other = BlockPool(layout: layout, blocks: 5)
@@ -132,7 +132,7 @@ import Testing
         // Nor do they come back from bytes that hold them.
         let dirty = pool.copyBlocks(of: long, tokens: 40).prefix(clean.count)
         let restored = try #require(pool.restore(dirty, tokens: 21))
-        #expect(restored.blocks.flatMap { Array(pool.bytes(of: $0)) } == clean)
+        #expect(restored.blocks.flatMap { Array(pool.bytes(of: $0)) } == Array(clean))
     }
 
     @Test func restoringWithoutBlocksChangesNothing() {
@@ -146,7 +146,7 @@ import Testing
     // MARK: Damage
 
     @Test func everyWrongByteIsFound() {
-        var bytes = Self.small.encoded()
+        var bytes = Array(Self.small.encoded())
         #expect(error(bytes) == nil)
         for offset in bytes.indices {
             let right = bytes[offset]
@@ -162,7 +162,7 @@ import Testing
     }
 
     @Test func everyTruncationAndEveryAdditionIsFound() {
-        let bytes = Self.small.encoded()
+        let bytes = Array(Self.small.encoded())
         for count in 0..<bytes.count {
             guard case .truncated(let expected, count)? = error(Array(bytes.prefix(count))) else {
                 Issue.record("\(count) bytes: \(String(describing: error(Array(bytes.prefix(count)))))")
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test func damageIsNamed() {
-        let bytes = Self.small.encoded()
+        let bytes = Array(Self.small.encoded())
         func changed(_ offset: Int, to byte: UInt8) -> KVSnapshotError? {
             var bytes = bytes
             bytes[offset] = byte
@@ -191,13 +191,68 @@ import Testing
         #expect(error(Array("GGUF and so on".utf8)) == .notASnapshot)
     }
 
+    // MARK: Sums of what has come
+
+    private func error(_ bytes: SharedBytes, summed sum: PayloadChecksum) -> KVSnapshotError? {
+        do throws(KVSnapshotError) {
+            let snapshot = try KVSnapshot(decoding: bytes, as: expectation, summed: sum)
+            return snapshot == Self.small ? nil : .notASnapshot
+        } catch {
+            return error
+        }
+    }
+
+    /// The sum of bytes that come so many at a time, of which `until` have come.
+    private func sum(_ bytes: SharedBytes, step: Int, until: Int) -> PayloadChecksum {
+        var sum = PayloadChecksum()
+        for end in stride(from: 0, to: until, by: step) { sum.update(bytes[..<end]) }
+        sum.update(bytes[..<until])
+        return sum
+    }
+
+    @Test(arguments: [1, 7, 64, 100, 1000])
+    func aSumIsContinuedWhereverItStopped(step: Int) {
+        let bytes = Self.small.encoded()
+        for until in 0...bytes.count { #expect(error(bytes, summed: sum(bytes, step: step, until: until)) == nil) }
+        let header = Int(bytes[12])
+        #expect(sum(bytes, step: step, until: bytes.count).range == header..<bytes.count - 4)
+        for offset in header..<bytes.count {
+            var damaged = Array(bytes)
+            damaged[offset] ^= 0x10
+            let shared = SharedBytes(damaged)
+            #expect(error(shared, summed: sum(shared, step: step, until: bytes.count)) == .corrupted(.payload))
+        }
+    }
+
+    /// A sum that is of other bytes can only refuse what is right.
+    @Test func aSumOfOtherBytesLetsNothingPass() {
+        let bytes = Self.small.encoded()
+        var other = Self.small
+        other.blocks = SharedBytes(Self.small.blocks.map { $0 ^ 1 })
+        #expect(error(other.encoded(), summed: sum(bytes, step: 50, until: bytes.count)) == .corrupted(.payload))
+        #expect(error(bytes, summed: sum(other.encoded(), step: 50, until: 200)) == .corrupted(.payload))
+        // Whose payload begins or ends elsewhere is not used at all.
+        other.name = "longer than the other one"
+        #expect(error(bytes, summed: sum(other.encoded(), step: 50, until: other.encoded().count)) == nil)
+        var longer = Array(bytes)
+        longer += Array(repeating: 0, count: 500)
+        #expect(error(bytes, summed: sum(SharedBytes(longer), step: 50, until: longer.count)) == nil)
+        // Nor is one that says it begins behind the end.
+        longer[15] = 0xFF
+        #expect(sum(SharedBytes(longer), step: 50, until: longer.count).range == nil)
+        // And a new beginning forgets it.
+        var sum = sum(other.encoded(), step: 50, until: 200)
+        sum.update([])
+        #expect(sum == PayloadChecksum())
+    }
+
     // MARK: Another's
 
     @Test func whatIsNotExpectedIsRefusedByName() {
         func error(_ change: (inout KVSnapshot.Expectation) -> Void) -> KVSnapshotError? {
             var other = expectation
             change(&other)
-            return self.error(Self.small.encoded(), as: other)
+            return self.error(Array(Self.small.encoded()), as: other)
         }
         #expect(error { $0.model = "other" } == .foreignModel(found: Self.small.model, expected: "other"))
         #expect(error { $0.name = "Chat-7" } == .otherSession(found: "chat-7", expected: "Chat-7"))
@@ -225,14 +280,14 @@ import Testing
         snapshot.name = "\u{E9}"
         var other = Self.expectation(of: snapshot)
         other.name = "e\u{301}"
-        #expect(error(snapshot.encoded(), as: other) == .otherSession(found: "\u{E9}", expected: "e\u{301}"))
+        #expect(error(Array(snapshot.encoded()), as: other) == .otherSession(found: "\u{E9}", expected: "e\u{301}"))
     }
 
     // MARK: Right checksums, wrong contents
 
     /// The small snapshot with a field of the header overwritten and the checksum made right again.
     private func forged(_ offset: Int, _ field: some FixedWidthInteger) -> [UInt8] {
-        var bytes = Self.small.encoded()
+        var bytes = Array(Self.small.encoded())
         withUnsafeBytes(of: field.littleEndian) { bytes.replaceSubrange(offset..<offset + $0.count, with: $0) }
         let header = Int(bytes[12]) - 4
         let sum = bytes[..<header].withUnsafeBytes { checksum($0) }
@@ -270,7 +325,7 @@ import Testing
         #expect(error(forged(72, UInt8(0xFF))) == .malformed("a text is not UTF-8"))
         #expect(error(forged(104, Int32(-1))) == .unknownToken(-1, position: 0, vocabularySize: 100))
         // A header that says it ends inside its fixed part.
-        var bytes = Self.small.encoded()
+        var bytes = Array(Self.small.encoded())
         bytes[12] = 75
         #expect(error(bytes) == .malformed("a header of 75 bytes"))
     }

@@ -1,6 +1,7 @@
 // What the folder keeps and for how long, with real files.
 
 import Dispatch
+import Tensor
 import Testing
 
 @testable import KVCache
@@ -20,7 +21,9 @@ import Testing
         )
     }
 
-    private func bytes(_ value: UInt8, count: Int = 100) -> [UInt8] { Array(repeating: value, count: count) }
+    private func bytes(_ value: UInt8, count: Int = 100) -> SharedBytes {
+        SharedBytes(Array(repeating: value, count: count))
+    }
 
     // MARK: Keeping
 

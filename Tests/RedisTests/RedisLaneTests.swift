@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import Tensor
 import Testing
 
 @testable import Redis
@@ -41,7 +42,7 @@ import Testing
     }
 
     private func values(_ lane: RedisLane, _ count: Int, within limit: Duration = .seconds(20)) throws(RedisError)
-        -> [UInt8]?
+        -> SharedBytes?
     {
         try lane.run(within: limit) { (redis, deadline) throws(RedisError) in
             try redis.values(of: ["a", "b"], count: count, until: deadline)
@@ -51,9 +52,77 @@ import Testing
     @Test func valuesAreJoined() throws {
         let peer = try ScriptedPeer(["+OK\r\n", "$3\r\na\r\n\r\n", "$2\r\nbc\r\n", "$0\r\n\r\n", "$5\r\n$-1\r\n\r\n"])
         let lane = lane(peer.port)
-        #expect(try values(lane, 5) == Array("a\r\nbc".utf8))
-        #expect(try values(lane, 5) == Array("$-1\r\n".utf8))
+        #expect(try values(lane, 5) == SharedBytes("a\r\nbc".utf8))
+        #expect(try values(lane, 5) == SharedBytes("$-1\r\n".utf8))
         #expect(peer.connections == 1)
+    }
+
+    /// Whoever watches sees the first bytes before the last ones are there, and what is there is right.
+    @Test func valuesAreWatchedWhileTheyCome() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "$3\r\nabc\r\n", "$2\r\nde\r\n"])
+        let seen = Mutex<[String]>([])
+        _ = try lane(peer.port).run(within: .seconds(20)) { (redis, deadline) throws(RedisError) in
+            let watcher: SharedBytes.Watcher = { bytes in
+                seen.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) }
+            }
+            return try redis.values(of: ["a", "b"], count: 5, watcher: watcher, until: deadline)
+        }
+        let all = seen.withLock { $0 }
+        #expect(all.first == "" && all.last == "abcde" && all.contains("abc"))
+        #expect(zip(all, all.dropFirst()).allSatisfy { $1.hasPrefix($0) })
+    }
+
+    /// Of large values two are under way, and the first one is asked for alone, so that it comes before Redis has the next.
+    @Test func valuesAreAskedForAFewAtATime() throws {
+        let size = 1 << 20
+        let value = String(repeating: "v", count: size)
+        let peer = try ScriptedPeer(["+OK\r\n"] + Array(repeating: "$\(size)\r\n\(value)\r\n", count: 5))
+        let asked = Mutex<[Int]>([])
+        let bytes = try lane(peer.port).run(within: .seconds(60)) { (redis, deadline) throws(RedisError) in
+            let watcher: SharedBytes.Watcher = { bytes in
+                let gets = peer.heard.components(separatedBy: "GET").count - 1
+                if bytes.count.isMultiple(of: size) { asked.withLock { $0.append(gets) } }
+            }
+            return try redis.values(of: ["a", "b", "c", "d", "e"], count: 5 * size, watcher: watcher, until: deadline)
+        }
+        #expect(bytes?.count == 5 * size)
+        let gets = asked.withLock { $0 }
+        #expect(gets.count == 6 && gets[0] == 0)
+        for (place, count) in gets.enumerated().dropFirst() { #expect(count <= place + 1) }
+        #expect(peer.heard.components(separatedBy: "GET").count == 6)
+    }
+
+    @Test func aValueIsSetAsItIs() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "+OK\r\n", "-OOM no room\r\n", "+OK\r\n", ":1\r\n"])
+        let lane = lane(peer.port)
+        func set(_ value: SharedBytes) throws(RedisError) {
+            try lane.run(within: .seconds(20)) { (redis, deadline) throws(RedisError) in
+                try redis.set("key", to: value, milliseconds: 60_000, until: deadline)
+            }
+        }
+        try set(SharedBytes("a\r\nb".utf8))
+        #expect(peer.heard.hasSuffix("*5\r\n$3\r\nSET\r\n$3\r\nkey\r\n$4\r\na\r\nb\r\n$2\r\nPX\r\n$5\r\n60000\r\n"))
+        #expect(throws: RedisError.refused("OOM no room")) { try set([1]) }
+        #expect(peer.connections == 1)
+        // A new connection, whose script begins again with the greeting.
+        try set([1])
+        #expect(peer.connections == 2)
+    }
+
+    /// A job that has begun and learns how much there is to do gets more time; its caller waits as long.
+    @Test func aDeadlineIsPutOff() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "+OK\r\n"])
+        let result = try lane(peer.port).run(startingWith: .milliseconds(200)) { (redis, deadline) throws(RedisError) in
+            _ = try redis.exchange([RedisCommand(["PING"])], until: deadline.instant)
+            deadline.putOff(by: .seconds(20))
+            usleep(400_000)
+            return 7
+        }
+        #expect(result == 7)
+        // One that does not is given up.
+        #expect(throws: RedisError.timedOut) {
+            try lane(peer.port).run(startingWith: .milliseconds(20)) { (_, _) throws(RedisError) in usleep(400_000) }
+        }
     }
 
     @Test(arguments: [

@@ -1,14 +1,18 @@
+import Tensor
 import TestSupport
 import Testing
 
 @testable import Redis
 
 @Suite struct SnapshotCodingTests {
-    private func bytes(_ count: Int, seed: UInt64, highBytes: Range<UInt8>) -> [UInt8] {
+    private func bytes(_ count: Int, seed: UInt64, highBytes: Range<UInt8>) -> SharedBytes {
         var random = SeededGenerator(seed: seed)
-        return (0..<count).map { i in
-            i.isMultiple(of: 2) ? .random(in: .min ... .max, using: &random) : .random(in: highBytes, using: &random)
-        }
+        return SharedBytes(
+            (0..<count).map { i in
+                i.isMultiple(of: 2)
+                    ? .random(in: .min ... .max, using: &random) : .random(in: highBytes, using: &random)
+            }
+        )
     }
 
     @Test(arguments: [0, 1, 2, 3, 1000, 1001, 100_000])
@@ -37,18 +41,20 @@ import Testing
         let original = bytes(4000, seed: 4, highBytes: 60..<64)
         let stored = SnapshotCoding.encode(original, packing: true).bytes
         for length in 0..<stored.count {
-            #expect(SnapshotCoding.packed.decode(Array(stored[..<length]), count: 4000) == nil)
+            #expect(SnapshotCoding.packed.decode(stored[..<length], count: 4000) == nil)
         }
-        #expect(SnapshotCoding.packed.decode(stored + [0], count: 4000) == nil)
+        #expect(SnapshotCoding.packed.decode(SharedBytes(stored + [0]), count: 4000) == nil)
         for count in [0, 1, 3998, 3999, 4001, 1 << 20] {
             #expect(SnapshotCoding.packed.decode(stored, count: count) == nil)
         }
         #expect(SnapshotCoding.raw.decode(stored, count: stored.count - 1) == nil)
         var random = SeededGenerator(seed: 5)
         for _ in 0..<2000 {
-            var damaged = stored
+            var damaged = Array(stored)
             damaged[.random(in: 0..<damaged.count, using: &random)] = .random(in: .min ... .max, using: &random)
-            if let decoded = SnapshotCoding.packed.decode(damaged, count: 4000) { #expect(decoded.count == 4000) }
+            if let decoded = SnapshotCoding.packed.decode(SharedBytes(damaged), count: 4000) {
+                #expect(decoded.count == 4000)
+            }
         }
     }
 }

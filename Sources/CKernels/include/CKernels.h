@@ -170,4 +170,12 @@ static inline void ck_spin_hint(void) {
 #endif
 }
 
+/// Whether this processor has the instructions for `ck_crc32_fold`.
+int ck_crc32_can_fold(void);
+
+/// Bytes shortened to 16 with the same CRC-32 (that of gzip), begun at 0 and without the inversions at its two ends.
+///
+/// `state` is the CRC-32 of what was before, inverted; `count` a multiple of 64, and not 0.
+void ck_crc32_fold(uint8_t residue[16], uint32_t state, const uint8_t *bytes, size_t count);
+
 #endif

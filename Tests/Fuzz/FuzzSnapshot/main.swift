@@ -30,7 +30,7 @@ func mended(_ input: [UInt8]) -> [UInt8] {
 }
 
 fuzz { input in
-    let bytes = mended(input)
+    let bytes = SharedBytes(mended(input))
     for salt in [nil, "t"] {
         let expectation = KVSnapshot.Expectation(
             name: "s",
