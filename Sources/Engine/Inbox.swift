@@ -13,7 +13,7 @@ enum Command: Sendable {
     case arriving(ArrivingSnapshot.Event)
     /// A session came back from a slower tier.
     case restore(RestoredSession, session: String)
-    case forget(session: String)
+    case forget(session: String, done: @Sendable () -> Void)
     /// Look for sessions whose time is over: an idle engine does not by itself.
     case tidy
     /// Take no new requests; end the thread when those already taken are done.

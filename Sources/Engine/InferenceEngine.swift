@@ -187,7 +187,9 @@ public final class InferenceEngine: GenerationService {
     public func deleteSession(_ id: String) -> Bool {
         let wasInMemory = directory[id] != nil
         directory.remove(id)
-        _ = inbox.post(.forget(session: id))
+        // The engine thread writes what a step changed after it has told of it: only behind that is there nothing to come.
+        let isForgotten = DispatchSemaphore(value: 0)
+        if inbox.post(.forget(session: id, done: { isForgotten.signal() })) { isForgotten.wait() }
         let wasArchived = archive?.remove(id) ?? false
         return wasInMemory || wasArchived
     }
@@ -250,8 +252,9 @@ public final class InferenceEngine: GenerationService {
                     loop.arriving(event)
                 case .restore(let restored, let session):
                     loop.restore(restored, session: session, now: .now)
-                case .forget(let session):
+                case .forget(let session, let done):
                     loop.removeSession(session)
+                    done()
                 case .tidy:
                     loop.saveSomeUnsaved()  // and the step that follows looks for what is old
                 case .drain:
@@ -268,7 +271,8 @@ public final class InferenceEngine: GenerationService {
             switch command {
             case .submit(_, let receiver): loop.refuse(.shuttingDown, receiver: receiver)
             case .change(let id, let change, let reply): loop.change(id, to: change, reply: reply)
-            case .cancel, .arriving, .restore, .forget, .tidy, .drain, .stop: break
+            case .forget(_, let done): done()
+            case .cancel, .arriving, .restore, .tidy, .drain, .stop: break
             }
         }
         loop.failAll(.shuttingDown, now: .now)

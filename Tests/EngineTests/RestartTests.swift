@@ -89,4 +89,18 @@ import Testing
         #expect(engine.sessions().isEmpty && engine.sessionTokens("s", salt: nil).isEmpty)
         #expect(end(engine))
     }
+
+    /// The engine writes a session after it has told of the answer's end, and a client may be quick.
+    @Test func whatIsDeletedAtOnceStaysDeleted() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sessions-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let engine = try makeEngine(folder: folder.path)
+        for _ in 0..<200 {
+            _ = run(engine, prompt(40), chains: 1)
+            #expect(engine.deleteSession("s"))
+            #expect(!engine.deleteSession("s"))
+        }
+        #expect(engine.sessions().isEmpty)
+        #expect(end(engine))
+    }
 }
