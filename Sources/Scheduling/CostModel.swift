@@ -115,8 +115,9 @@ public struct CostModel: Sendable, Hashable {
 
     /// How fast corrections follow: a step moves them by this share of its error.
     private static let gain = 1.0 / 16
-    /// And steps of other numbers of rows by this share of that: most of what happens to the machine happens to all of them.
-    private static let spill = 0.25
+    /// A step draws the scales of other numbers of rows this much nearer to its own: so none is far from what the machine does
+    /// now, and one that was learned of a crowd outlasts some thousand steps of few.
+    private static let pull = 1.0 / 4096
     /// A step may have been interrupted: an error beyond this factor counts as this factor.
     private static let clip = 2.0
     /// No machine is further from its own calibration for longer than a moment.
@@ -130,15 +131,14 @@ public struct CostModel: Sendable, Hashable {
         // Each scale learns as far as the step was its own.
         let share = rows / (rows + silent)
         let move = Self.gain * (ratio - 1)
-        var factors = SIMD8(repeating: 1 + Self.spill * share * move)
-        factors[Self.octave(shape.rows)] = 1 + share * move
-        scales = (scales * factors).clamped(
-            lowerBound: SIMD8(repeating: Self.bounds.lowerBound),
-            upperBound: SIMD8(repeating: Self.bounds.upperBound)
-        )
-        silentScale = min(
-            max(silentScale * (1 + (1 - share) * move), Self.bounds.lowerBound),
-            Self.bounds.upperBound
-        )
+        let octave = Self.octave(shape.rows)
+        let scale = Self.clamped(scales[octave] * (1 + share * move))
+        scales += share * Self.pull * (SIMD8(repeating: scale) - scales)
+        scales[octave] = scale
+        silentScale = Self.clamped(silentScale * (1 + (1 - share) * move))
+    }
+
+    private static func clamped(_ scale: Double) -> Double {
+        min(max(scale, bounds.lowerBound), bounds.upperBound)
     }
 }
