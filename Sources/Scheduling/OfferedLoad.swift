@@ -5,8 +5,6 @@ struct OfferedLoad: Sendable, Hashable {
     private static let memory = 1 - 1.0 / 512
     /// Before there is something to go by: so many requests like the first, at so low a load, as uneven as by chance.
     private static let prior = (requests: 16.0, load: 0.25)
-    /// A request without a limit on its whole answer wants it within so many seconds.
-    static let patience = 10.0
 
     private var work = 0.0
     private var time = 0.0
@@ -33,7 +31,7 @@ struct OfferedLoad: Sendable, Hashable {
             time = work / Self.prior.load
             squares = seconds * work
         }
-        urgency = urgency * Self.memory + 1 / max(allowed ?? Self.patience, .leastNonzeroMagnitude)
+        urgency = urgency * Self.memory + 1 / max(allowed ?? TimeLimits.patience, .leastNonzeroMagnitude)
         requests = requests * Self.memory + 1
         latest = now
     }
@@ -46,7 +44,7 @@ struct OfferedLoad: Sendable, Hashable {
     }
 
     /// Seconds that a request has for its whole answer. The mean is a harmonic one: the short ones count.
-    var horizon: Double { urgency > 0 ? requests / urgency : Self.patience }
+    var horizon: Double { urgency > 0 ? requests / urgency : TimeLimits.patience }
 
     /// How safe it is to have `backlog` seconds of work here: `-ln` of the chance that arrivals outrun even the smallest
     /// size, until a new request's time is too short for the work before it.

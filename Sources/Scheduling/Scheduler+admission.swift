@@ -3,17 +3,16 @@
 import Core
 
 extension Scheduler {
-    /// Nobody waits longer than this for the sake of others' pace, in seconds.
-    private static let patience = 10.0
-
     /// What others take of the time may be so many times as long as foreseen: there will be prompts of those who come later, and
     /// other programs.
     private static let caution = 1.3
 
-    /// Whether a waiting request may join the batch, as far as the pace of those in it goes.
+    /// Whether a waiting request may join the batch, as far as the pace of those in it goes. Nobody waits for that longer than
+    /// the patience.
     func passes(_ request: TrackedRequest, _ gate: Gate, now: Double) -> Bool {
-        let due = request.limits.cutOff ?? request.limits.start + Self.patience
-        return gate.admits(prefill: prefillSeconds(request), due: due) || now - request.limits.start > Self.patience
+        let due = request.limits.cutOff ?? request.limits.start + TimeLimits.patience
+        return gate.admits(prefill: prefillSeconds(request), due: due)
+            || now - request.limits.start > TimeLimits.patience
     }
 
     func gate(now: Double) -> Gate {

@@ -2,6 +2,9 @@ import Core
 
 /// A latency budget in plain seconds, counted from a point of the scheduler's ``Timeline``.
 struct TimeLimits: Sendable, Hashable {
+    /// A request without a deadline is put among those that have one as if it had so many seconds.
+    static let patience = 10.0
+
     /// What they count from: the arrival, or that of the change which brought them.
     var start: Double
     var whole: Double?

@@ -8,9 +8,6 @@ import DequeModule
 /// counter of "Fairness in Serving Large Language Models", OSDI '24). A client's own requests go by their deadline, and
 /// then by arrival.
 struct WaitingQueue: Sendable {
-    /// A request without a deadline is put among those that have one as if it had this.
-    private static let patience = 10.0
-
     private struct Entry: Sendable {
         var request: TrackedRequest
         var due: Double
@@ -144,7 +141,7 @@ struct WaitingQueue: Sendable {
 
     private static func due(_ limits: TimeLimits) -> Double {
         let limit = min(limits.whole ?? .infinity, limits.firstToken ?? .infinity)
-        return limits.start + (limit.isFinite ? limit : patience)
+        return limits.start + (limit.isFinite ? limit : TimeLimits.patience)
     }
 }
 

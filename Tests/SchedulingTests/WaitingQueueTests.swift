@@ -14,6 +14,17 @@ import Testing
         budget: LatencyBudget = .none,
         arrival: Double = 0
     ) {
+        queue.insert(request(id, client, priority, budget, arrival: arrival))
+        count += 1
+    }
+
+    private func request(
+        _ id: RequestID,
+        _ client: String,
+        _ priority: Int,
+        _ budget: LatencyBudget,
+        arrival: Double
+    ) -> TrackedRequest {
         let request = ScheduledRequest(
             id: id,
             promptTokens: 10,
@@ -23,8 +34,7 @@ import Testing
             priority: priority,
             client: client
         )
-        queue.insert(TrackedRequest(request, order: count, arrival: arrival, available: 4))
-        count += 1
+        return TrackedRequest(request, order: count, arrival: arrival, available: 4)
     }
 
     private mutating func next() -> RequestID? { queue.removeNext { _ in true }?.id }
@@ -131,16 +141,7 @@ import Testing
     // MARK: Ahead of a newcomer
 
     private func ahead(client: String, priority: Int = 0, budget: LatencyBudget = .none) -> [RequestID] {
-        let request = ScheduledRequest(
-            id: "newcomer",
-            promptTokens: 10,
-            maxTokens: 10,
-            budget: budget,
-            arrival: .now,
-            priority: priority,
-            client: client
-        )
-        return queue.ahead(of: TrackedRequest(request, order: count, arrival: 0, available: 4)).map(\.id)
+        queue.ahead(of: request("newcomer", client, priority, budget, arrival: 0)).map(\.id)
     }
 
     @Test mutating func aClientsOwnRequestsAreAheadByTheirDeadlines() {
