@@ -141,8 +141,10 @@ import Testing
     private final class HeapLook: ForkWork {
         private(set) var seen = 0
 
-        func run(task: Int, worker: Int) {
-            if worker == 0 { seen = catena_heap_in_use() }
+        func run(_ tasks: inout ForkTasks) {
+            while tasks.next() != nil {
+                if tasks.worker == 0 { seen = catena_heap_in_use() }
+            }
         }
     }
 
