@@ -87,8 +87,9 @@ public struct ForkTasks {
     private let fork: UInt32
     /// Number of the first task of `runs`.
     private let base: Int
-    /// Taken already, and not yet given out.
-    private var taken: Range<Int>
+    /// Those taken already, and not yet given out.
+    private var taken: Int
+    private let takenEnd: Int
     /// Number of the thread, below ``WorkerPool/workers``.
     public let worker: Int
     /// How many were given out.
@@ -100,7 +101,8 @@ public struct ForkTasks {
         self.fork = fork
         self.base = base
         self.worker = worker
-        taken = first..<first + 1
+        taken = first
+        takenEnd = first + 1
     }
 
     /// All tasks of a fork, for the calling thread.
@@ -109,12 +111,19 @@ public struct ForkTasks {
         fork = 0
         base = 0
         worker = 0
-        taken = 0..<count
+        taken = 0
+        takenEnd = count
     }
 
     /// The next task, nil when none is left.
     public mutating func next() -> Int? {
-        guard let task = taken.popFirst() ?? runs?.take(for: worker, fork: fork) else { return nil }
+        var task = taken
+        if task < takenEnd {
+            taken += 1
+        } else {
+            guard let runs, let next = runs.take(for: worker, fork: fork) else { return nil }
+            task = next
+        }
         count += 1
         return base + task
     }

@@ -233,14 +233,24 @@ private final class Shared: @unchecked Sendable {
     /// Takes and runs tasks until none is left: its own run, then what is left of the others'.
     private func takeTasks(of fork: UInt32, as worker: Int) {
         guard let first = runs.take(for: worker, fork: fork) else { return }
-        let job = job!, all = tasks
-        var tasks = ForkTasks(after: first, of: runs, fork: fork, base: base, worker: worker)
-        job.run(&tasks)
-        if finished.add(tasks.count, ordering: .acquiringAndReleasing).newValue == all && worker != 0 {
+        let all = tasks
+        let done = runTasks(after: first, of: fork, as: worker)
+        if finished.add(done, ordering: .acquiringAndReleasing).newValue == all && worker != 0 {
             // Under the lock, so that the caller is either before its check or already waiting.
             pthread_mutex_lock(mutex)
             pthread_cond_signal(join)
             pthread_mutex_unlock(mutex)
         }
+    }
+
+    /// Runs the task that was taken and those after it; how many.
+    ///
+    /// A call of its own, so that this thread has let go of the job before it says that it is done: when a fork ends, its
+    /// caller has the only reference, which closures that do not escape are checked for.
+    @inline(never)
+    private func runTasks(after first: Int, of fork: UInt32, as worker: Int) -> Int {
+        var tasks = ForkTasks(after: first, of: runs, fork: fork, base: base, worker: worker)
+        job!.run(&tasks)
+        return tasks.count
     }
 }

@@ -165,6 +165,15 @@ import Testing
         }
     }
 
+    /// A thread that kept the closure for a moment longer than the fork would end the process.
+    @Test func closuresAreLetGoWithTheFork() {
+        let pool = WorkerPool(workers: 3), count = Atomic(0)
+        for _ in 0..<2_000 {
+            pool.run(tasks: 6) { _, _ in count.add(1, ordering: .relaxed) }
+        }
+        #expect(count.load(ordering: .relaxed) == 12_000)
+    }
+
     @Test func poolsComeAndGo() {
         for _ in 0..<50 { WorkerPool(workers: 3).run(tasks: 3) { _, _ in } }
     }
