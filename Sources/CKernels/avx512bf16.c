@@ -15,8 +15,10 @@
 #define CK_HAS_BF16_DOT 1
 #define CK_HAS_NEON 0
 #define TILE_ROWS 12
+#define BF16_TILE_ROWS 12
 #define TILE_HALVES 2
 #define INTEGER_TILE_ROWS 6
+#define INTEGER_UNROLL 8
 #define ATTENTION_TILE 6
 #define ATTENTION_GROUPS 4
 #include "kernels.h"

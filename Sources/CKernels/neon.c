@@ -14,8 +14,10 @@
 #define CK_HAS_NEON 1
 #define CK_HAS_NEON_DOT 0
 #define TILE_ROWS 6
+#define BF16_TILE_ROWS 6
 #define TILE_HALVES 1
 #define INTEGER_TILE_ROWS 3
+#define INTEGER_UNROLL 2
 #define ATTENTION_TILE 3
 #define ATTENTION_GROUPS 2
 #include "kernels.h"

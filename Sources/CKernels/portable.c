@@ -14,8 +14,10 @@
 #define CK_HAS_BF16_DOT 0
 #define CK_HAS_NEON 0
 #define TILE_ROWS 4
+#define BF16_TILE_ROWS 4
 #define TILE_HALVES 1
 #define INTEGER_TILE_ROWS 2
+#define INTEGER_UNROLL 2
 #define ATTENTION_TILE 3
 #define ATTENTION_GROUPS 2
 #include "kernels.h"

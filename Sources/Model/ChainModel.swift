@@ -59,7 +59,7 @@ public final class ChainModel {
     let weights: ChainWeights
     let scratch: Scratch
     let pool: WorkerPool
-    let split: WorkSplit
+    let splits: PassSplits
     private var plan = RowPlan()
 
     /// - Throws: an error of the checkpoint, if a tensor is missing.
@@ -85,7 +85,7 @@ public final class ChainModel {
             panel: usesOpenBLAS ? WeightFormat.panel * max(shape.width, shape.inner) : 0
         )
         // What sgemm makes of a row depends on the rows with it.
-        split = WorkSplit(cutsRows: !usesOpenBLAS)
+        splits = PassSplits(cutsRows: !usesOpenBLAS)
     }
 
     /// The blocks that this model's keys and values need.

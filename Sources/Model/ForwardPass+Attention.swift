@@ -19,18 +19,6 @@ struct AttentionRun {
 }
 
 extension ForwardPass {
-    /// normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own.
-    func mixValues(layer: Int, isLast: Bool) {
-        // All layers but the last cut the same rows.
-        if layer == 0 || isLast { findRuns(isLast: isLast) }
-        // A prompt's longest contexts come last and are tasks first: what is left at the end of a thread's run is small.
-        for part in scratch.attentionRuns.indices.reversed() {
-            let cost = scratch.attentionRuns[part].cost(headSize: shape.headSize)
-            split.add(part: part, count: shape.kvHeads, cost: cost)
-        }
-        fork(.mix(layer: layer))
-    }
-
     /// Some KV heads of one run.
     func mix(run part: Int, heads: Range<Int>, layer: Int, worker: Int) {
         let run = scratch.attentionRuns[part]
@@ -55,7 +43,7 @@ extension ForwardPass {
     }
 
     /// Cuts the active rows into runs.
-    private func findRuns(isLast: Bool) {
+    func findRuns(isLast: Bool) {
         scratch.attentionRuns.removeAll(keepingCapacity: true)
         var open: AttentionRun?
         for place in 0..<plan.rows(chain: 1, last: isLast) {

@@ -6,67 +6,42 @@ import Tensor
 extension ForwardPass {
     /// Writes the keys and values of all rows, and makes the queries of the rows that go on.
     func writeKeysAndValues(layer: Int, isLast: Bool) {
-        let w = weights.layers[layer]
         let input = hiddenInput(for: weights.bodyFormat)
         // All rows need chain 1 normed, for K and V, also in the last layer.
-        normalise(w.inputNorm, isLast: false, into: input)
+        normalise(weights.layers[layer].inputNorm, isLast: false, over: splits.everyRow, into: input)
 
         // query[r, D_i] = Wq_i[D_i, D_<=i] . normed[r, D_<=i]
         // key[r, kvWidth], value[r, kvWidth] = W[kvWidth, D_1] . normed[r, D_1]
-        let (key, value) = keyAndValueParts
-        for chain in 0..<shape.chains { add(w.query[chain], part: chain, chain: chain, isLast: isLast) }
-        add(w.key, part: key, chain: 0, isLast: false)
-        add(w.value, part: value, chain: 0, isLast: false)
-        fork(.project(layer: layer, isLast: isLast, input: input))
-
-        split.add(part: 0, count: plan.rows.count, cost: 8 * (shape.width + shape.kvWidth))
-        fork(.rotate(layer: layer))
+        fork(.project(layer: layer, isLast: isLast, input: input), over: splits.projections)
+        fork(.rotate(layer: layer), over: splits.rotation)
     }
 
     /// hidden += Wo . attention(query, keys, values)
     func attend(layer: Int, isLast: Bool) {
-        let w = weights.layers[layer]
         let input = hiddenInput(for: weights.bodyFormat)
-        mixValues(layer: layer, isLast: isLast)
-        if input.form != .f32 {
-            addRows(isLast: isLast, cost: 2 * shape.width)
-            fork(.prepareMixed(isLast: isLast, input: input))
-        }
+        // normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own
+        fork(.mix(layer: layer), over: splits.heads)
+        if input.form != .f32 { fork(.prepareMixed(isLast: isLast, input: input), over: splits.activeRows) }
 
-        // hidden[r, D_i] += Wo_i[D_i, D_<=i] . mixed[r, D_<=i], which mixValues left in `normed`
-        for chain in 0..<shape.chains { add(w.attentionOutput[chain], part: chain, chain: chain, isLast: isLast) }
-        fork(.attentionOutput(layer: layer, isLast: isLast, input: input))
+        // hidden[r, D_i] += Wo_i[D_i, D_<=i] . normed[r, D_<=i]
+        fork(.attentionOutput(layer: layer, isLast: isLast, input: input), over: splits.attentionOutput)
     }
 
     /// hidden += Wd . (silu(Wg . norm(hidden)) * (Wu . norm(hidden)))
     func feedForward(layer: Int, isLast: Bool) {
-        let w = weights.layers[layer]
         let input = hiddenInput(for: weights.bodyFormat), inner = innerInput(for: weights.bodyFormat)
-        normalise(w.postAttentionNorm, isLast: isLast, into: input)
+        let norm = weights.layers[layer].postAttentionNorm
+        normalise(norm, isLast: isLast, over: splits.activeRows, into: input)
 
         // gate[r, F_i] = silu(Wg_i[F_i, D_<=i] . normed[r, D_<=i]) * (Wu_i[F_i, D_<=i] . normed[r, D_<=i])
-        for chain in 0..<shape.chains {
-            add(w.gate[chain], part: chain, chain: chain, isLast: isLast, products: 2)
-        }
-        fork(.gate(layer: layer, isLast: isLast, input: input, inner: inner))
+        fork(.gate(layer: layer, isLast: isLast, input: input, inner: inner), over: splits.gate)
 
         // hidden[r, D_i] += Wd_i[D_i, F_<=i] . gate[r, F_<=i]
-        for chain in 0..<shape.chains { add(w.down[chain], part: chain, chain: chain, isLast: isLast) }
-        fork(.down(layer: layer, isLast: isLast, inner: inner))
+        fork(.down(layer: layer, isLast: isLast, inner: inner), over: splits.down)
     }
 
     /// Part numbers after those of the queries.
-    private var keyAndValueParts: (key: Int, value: Int) { (shape.chains, shape.chains + 1) }
-
-    /// Adds a product with a matrix of chain `chain` (from 0) to the coming fork.
-    private func add(_ matrix: WeightMatrix, part: Int, chain: Int, isLast: Bool, products: Int = 1) {
-        split.add(
-            part: part,
-            outputs: matrix.rows,
-            inputs: products * matrix.columns,
-            rows: plan.rows(chain: chain + 1, last: isLast)
-        )
-    }
+    var keyAndValueParts: (key: Int, value: Int) { (shape.chains, shape.chains + 1) }
 
     // MARK: Tasks
 

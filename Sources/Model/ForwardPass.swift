@@ -29,7 +29,7 @@ final class ForwardPass: SplitWork {
     let scratch: Scratch
     let kernels: Kernels
     let pool: WorkerPool
-    let split: WorkSplit
+    let splits: PassSplits
     /// Of the fork that runs.
     private var step: Step?
 
@@ -41,13 +41,14 @@ final class ForwardPass: SplitWork {
         scratch = model.scratch
         kernels = model.kernels
         pool = model.pool
-        split = model.split
+        splits = model.splits
     }
 
     func run() {
         embed()
         for layer in 0..<shape.layers {
             let isLast = layer == shape.layers - 1
+            if layer == 0 || isLast { cut(isLast: isLast) }
             writeKeysAndValues(layer: layer, isLast: isLast)
             // A prompt's chunk is done: its rows are in the cache.
             if isLast && plan.wanting == 0 { return }
@@ -57,8 +58,7 @@ final class ForwardPass: SplitWork {
         computeLogits()
     }
 
-    /// Runs what was added to ``split``.
-    func fork(_ step: Step) {
+    func fork(_ step: Step, over split: WorkSplit) {
         self.step = step
         split.run(on: pool, self)
     }
@@ -110,9 +110,8 @@ final class ForwardPass: SplitWork {
     /// logits[r, V] = sum over the row's chains, from 1 up, of head_i[V, D_i] . norm(hidden[r, D_i])
     private func computeLogits() {
         let input = hiddenInput(for: weights.headFormat)
-        normalise(weights.finalNorm, isLast: true, into: input)
-        split.add(part: 0, outputs: shape.vocabularySize, inputs: shape.width, rows: plan.rows(chain: 1, last: true))
-        fork(.logits(input: input))
+        normalise(weights.finalNorm, isLast: true, over: splits.activeRows, into: input)
+        fork(.logits(input: input), over: splits.logits)
     }
 
     /// A task takes its outputs through all chains, one after the other. Chain 1 has all rows.
@@ -184,9 +183,8 @@ final class ForwardPass: SplitWork {
     // MARK: Steps of a layer and of the head
 
     /// normed[r, D_i] = RMSNorm(hidden[r, D_i]) * weight[D_i], each chain by itself, for the rows that have it.
-    func normalise(_ weight: UnsafePointer<Float>, isLast: Bool, into input: Activations) {
-        addRows(isLast: isLast, cost: 4 * shape.width)
-        fork(.normalise(weight: weight, isLast: isLast, input: input))
+    func normalise(_ weight: UnsafePointer<Float>, isLast: Bool, over split: WorkSplit, into input: Activations) {
+        fork(.normalise(weight: weight, isLast: isLast, input: input), over: split)
     }
 
     private func normaliseRows(
@@ -212,17 +210,9 @@ final class ForwardPass: SplitWork {
         }
     }
 
-    /// Adds the rows of both groups to the coming fork, the few as part 0 and the long as part 1.
-    ///
-    /// - Parameter cost: of a row, in multiply-adds
-    func addRows(isLast: Bool, cost: Int) {
-        split.add(part: 0, count: plan.few.rows(chain: 1, last: isLast), cost: cost)
-        split.add(part: 1, count: plan.long.rows(chain: 1, last: isLast), cost: cost)
-    }
-
     /// Calls `body` with every chain and those rows of a stretch of a group that have it.
     ///
-    /// - Parameter group: the part of ``addRows(isLast:cost:)``
+    /// - Parameter group: the part of ``PassSplits/activeRows``
     func forEachChain(
         group: Int,
         _ stretch: Range<Int>,

@@ -79,3 +79,52 @@ struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or const
         UInt64(fork) << 32 | UInt64(first) << 16 | UInt64(end)
     }
 }
+
+/// The tasks that one thread gets of a fork, one at a time.
+public struct ForkTasks {
+    /// Where more come from; nil if this thread has all of them.
+    private let runs: TaskRuns?
+    private let fork: UInt32
+    /// Number of the first task of `runs`.
+    private let base: Int
+    /// Those taken already, and not yet given out.
+    private var taken: Int
+    private let takenEnd: Int
+    /// Number of the thread, below ``WorkerPool/workers``.
+    public let worker: Int
+    /// How many were given out.
+    private(set) var count = 0
+
+    /// Those of a fork that the other threads leave, after the one that this thread has taken.
+    init(after first: Int, of runs: TaskRuns, fork: UInt32, base: Int, worker: Int) {
+        self.runs = runs
+        self.fork = fork
+        self.base = base
+        self.worker = worker
+        taken = first
+        takenEnd = first + 1
+    }
+
+    /// All tasks of a fork, for the calling thread.
+    init(all count: Int) {
+        runs = nil
+        fork = 0
+        base = 0
+        worker = 0
+        taken = 0
+        takenEnd = count
+    }
+
+    /// The next task, nil when none is left.
+    public mutating func next() -> Int? {
+        var task = taken
+        if task < takenEnd {
+            taken += 1
+        } else {
+            guard let runs, let next = runs.take(for: worker, fork: fork) else { return nil }
+            task = next
+        }
+        count += 1
+        return base + task
+    }
+}

@@ -7,9 +7,10 @@ public protocol SplitWork: AnyObject {
     func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int)
 }
 
-/// The tasks of one fork: ranges of outputs and rows of products, or of other things, each of one numbered part.
+/// The tasks of a fork: ranges of outputs and rows of products, or of other things, each of one numbered part.
 ///
-/// Kept and refilled from fork to fork, so that nothing is allocated once it has grown. One thread uses it.
+/// Cut when it runs first, and run as often as one likes; then emptied and refilled, so that nothing is allocated once it has
+/// grown. One thread uses it.
 public final class WorkSplit {
     private struct Part {
         var number: Int
@@ -34,9 +35,13 @@ public final class WorkSplit {
         var tasks = UnsafeBufferPointer<Task>(start: nil, count: 0)
         var work: (any SplitWork)?
 
-        func run(task: Int, worker: Int) {
-            let task = tasks[task]
-            work!.run(part: task.part, range: task.range, rows: task.rows, worker: worker)
+        func run(_ tasks: inout ForkTasks) {
+            // Once for all tasks: counting references from two threads costs as much as a small task.
+            let work = work!, all = self.tasks
+            while let index = tasks.next() {
+                let task = all[index]
+                work.run(part: task.part, range: task.range, rows: task.rows, worker: tasks.worker)
+            }
         }
     }
 
@@ -44,6 +49,8 @@ public final class WorkSplit {
     private var tasks: [Task] = []
     /// Where each worker's run of tasks ends.
     private var ends: [Int] = []
+    /// Threads that the tasks were cut for; nil if that is still to be done.
+    private var cutFor: Int?
     private let cut = Cut()
 
     /// Multiply-adds below which a fork does not pay: waking a spinning thread and joining it takes a microsecond or two,
@@ -52,6 +59,8 @@ public final class WorkSplit {
     /// Tasks a thread should get: fine enough that all threads end together, and that one that is held up leaves the rest to
     /// others.
     private static let tasksPerWorker = 8
+    /// Multiply-adds that a task should have at least: a tenth of a microsecond goes by between two tasks.
+    private static let leastCost = 16_384
     /// Rows of a task are a multiple of the tallest register tile.
     private static let rowTile = 12
 
@@ -63,40 +72,54 @@ public final class WorkSplit {
     /// Adds a part of `count` things to do, which cost as much as `cost` multiply-adds each.
     public func add(part: Int, count: Int, cost: Int) {
         guard count > 0 else { return }
+        cutFor = nil
         parts.append(Part(number: part, count: count, rows: 0, cost: max(cost, 1), granularity: 1))
     }
 
     /// Adds a product: `outputs` outputs of `rows` rows, each of `inputs` multiply-adds.
     public func add(part: Int, outputs: Int, inputs: Int, rows: Int) {
         guard outputs > 0, rows > 0 else { return }
+        cutFor = nil
         parts.append(
             Part(number: part, count: outputs, rows: rows, cost: inputs * rows, granularity: WeightFormat.panel)
         )
     }
 
-    /// Runs everything that was added, and forgets it.
+    /// Forgets what was added.
+    public func removeAll() {
+        parts.removeAll(keepingCapacity: true)
+        tasks.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        cutFor = nil
+    }
+
+    /// Runs everything that was added.
     public func run(on pool: WorkerPool, _ work: any SplitWork) {
-        defer {
-            parts.removeAll(keepingCapacity: true)
-            tasks.removeAll(keepingCapacity: true)
-            ends.removeAll(keepingCapacity: true)
-        }
-        let total = parts.reduce(0) { $0 + $1.count * $1.cost }
-        if total < Self.inlineCost || pool.workers == 1 {
+        if cutFor != pool.workers { cut(for: pool.workers) }
+        if ends.isEmpty {
             for part in parts {
                 work.run(part: part.number, range: 0..<part.count, rows: 0..<part.rows, worker: 0)
             }
             return
         }
-        let share = max(total / (pool.workers * Self.tasksPerWorker), 1)
-        for part in parts { cut(part, share: share) }
-        dealOut(to: pool.workers, total: total)
         tasks.withUnsafeBufferPointer { tasks in
             cut.tasks = tasks
             cut.work = work
             ends.withUnsafeBufferPointer { pool.run(tasks: tasks.count, ends: $0, of: cut) }
             cut.work = nil
         }
+    }
+
+    /// Makes the tasks; none, and no ends, where the calling thread had better do it all.
+    private func cut(for workers: Int) {
+        tasks.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        cutFor = workers
+        let total = parts.reduce(0) { $0 + $1.count * $1.cost }
+        guard total >= Self.inlineCost && workers > 1 else { return }
+        let share = max(total / (workers * Self.tasksPerWorker), Self.leastCost)
+        for part in parts { cut(part, share: share) }
+        dealOut(to: workers, total: total)
     }
 
     /// Gives every worker a run of tasks that costs about as much as the others', ending with the task whose middle is nearest.

@@ -6,8 +6,8 @@ import Synchronization
 
 /// What a fork runs. An object that lives on from fork to fork, as a closure would be allocated for each.
 public protocol ForkWork: AnyObject {
-    /// Runs task number `task` on thread number `worker`. Called by several threads at once, once for every task.
-    func run(task: Int, worker: Int)
+    /// Runs tasks until there are none. Called by several threads at once, each of which gets tasks of its own.
+    func run(_ tasks: inout ForkTasks)
 }
 
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
@@ -53,12 +53,13 @@ public final class WorkerPool: Sendable {
     /// many tasks.
     func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, of work: any ForkWork) {
         if tasks <= 1 || threads.isEmpty {
-            for task in 0..<tasks { work.run(task: task, worker: 0) }
+            var all = ForkTasks(all: tasks)
+            work.run(&all)
             return
         }
         guard tasks > TaskRuns.most else { return shared.fork(tasks: tasks, ends: ends, work) }
         for first in stride(from: 0, to: tasks, by: TaskRuns.most) {
-            run(tasks: min(TaskRuns.most, tasks - first)) { work.run(task: first + $0, worker: $1) }
+            shared.fork(tasks: min(TaskRuns.most, tasks - first), from: first, ends: nil, work)
         }
     }
 
@@ -72,7 +73,9 @@ public final class WorkerPool: Sendable {
 
         init(body: @escaping (Int, Int) -> Void) { self.body = body }
 
-        func run(task: Int, worker: Int) { body(task, worker) }
+        func run(_ tasks: inout ForkTasks) {
+            while let task = tasks.next() { body(task, tasks.worker) }
+        }
     }
 
     /// What a new thread is told.
@@ -96,10 +99,10 @@ public final class WorkerPool: Sendable {
 /// What the caller and the threads share.
 ///
 /// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `job` and
-/// `tasks` stay what they are until it is reported in `finished`. `fork` tells the threads that there is something to take:
+/// `tasks` stay what they are until it is reported in `finished`: a thread looks at them once, after its first task of a fork. `fork` tells the threads that there is something to take:
 /// each looks once at a fork's runs, since what is not there then never comes.
 ///
-/// Proof of Sendable: `job` and `tasks` change only while no task is taken.
+/// Proof of Sendable: `job`, `tasks` and `base` change only while no task is taken.
 private final class Shared: @unchecked Sendable {
     /// Number of the latest fork.
     private let fork = Atomic<UInt32>(0)
@@ -107,6 +110,8 @@ private final class Shared: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private var tasks = 0
+    /// Number of the fork's first task.
+    private var base = 0
     private var job: (any ForkWork)?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
@@ -144,10 +149,11 @@ private final class Shared: @unchecked Sendable {
 
     // MARK: The caller
 
-    func fork(tasks: Int, ends: UnsafeBufferPointer<Int>?, _ job: any ForkWork) {
+    func fork(tasks: Int, from base: Int = 0, ends: UnsafeBufferPointer<Int>?, _ job: any ForkWork) {
         precondition(self.job == nil, "a fork inside a fork, or from a second thread")
         let number = fork.load(ordering: .relaxed) &+ 1
         self.tasks = tasks
+        self.base = base
         self.job = job
         seats.forkBegins()
         finished.store(0, ordering: .relaxed)
@@ -226,18 +232,25 @@ private final class Shared: @unchecked Sendable {
 
     /// Takes and runs tasks until none is left: its own run, then what is left of the others'.
     private func takeTasks(of fork: UInt32, as worker: Int) {
-        var done = 0, tasks = 0
-        while let task = runs.take(for: worker, fork: fork) {
-            tasks = self.tasks
-            job!.run(task: task, worker: worker)
-            done += 1
-        }
-        guard done > 0 else { return }
-        if finished.add(done, ordering: .acquiringAndReleasing).newValue == tasks && worker != 0 {
+        guard let first = runs.take(for: worker, fork: fork) else { return }
+        let all = tasks
+        let done = runTasks(after: first, of: fork, as: worker)
+        if finished.add(done, ordering: .acquiringAndReleasing).newValue == all && worker != 0 {
             // Under the lock, so that the caller is either before its check or already waiting.
             pthread_mutex_lock(mutex)
             pthread_cond_signal(join)
             pthread_mutex_unlock(mutex)
         }
+    }
+
+    /// Runs the task that was taken and those after it; how many.
+    ///
+    /// A call of its own, so that this thread has let go of the job before it says that it is done: when a fork ends, its
+    /// caller has the only reference, which closures that do not escape are checked for.
+    @inline(never)
+    private func runTasks(after first: Int, of fork: UInt32, as worker: Int) -> Int {
+        var tasks = ForkTasks(after: first, of: runs, fork: fork, base: base, worker: worker)
+        job!.run(&tasks)
+        return tasks.count
     }
 }

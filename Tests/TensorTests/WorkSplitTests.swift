@@ -30,9 +30,11 @@ import Testing
                     for row in part == 1 ? 0..<1 : taskRows { pointer[(part * 500 + output) * 600 + row] += 1 }
                 }
             }
-            split.run(on: pool, work)
+            // What was cut runs as often as one likes.
+            for _ in 0..<2 { split.run(on: pool, work) }
+            split.removeAll()
             func expected(_ part: Int, _ output: Int, _ row: Int) -> UInt8 {
-                part < 2 && output < outputs && row < (part == 0 ? rows : 1) ? 1 : 0
+                part < 2 && output < outputs && row < (part == 0 ? rows : 1) ? 2 : 0
             }
             let isRight = (0..<3).allSatisfy { part in
                 (0..<500).allSatisfy { output in
@@ -43,6 +45,6 @@ import Testing
             }
             #expect(isRight, "\(outputs) outputs of \(rows) rows")
         }
-        split.run(on: pool, Work { _, _, _ in Issue.record("what ran is forgotten") })
+        split.run(on: pool, Work { _, _, _ in Issue.record("removed") })
     }
 }

@@ -141,8 +141,10 @@ import Testing
     private final class HeapLook: ForkWork {
         private(set) var seen = 0
 
-        func run(task: Int, worker: Int) {
-            if worker == 0 { seen = catena_heap_in_use() }
+        func run(_ tasks: inout ForkTasks) {
+            while tasks.next() != nil {
+                if tasks.worker == 0 { seen = catena_heap_in_use() }
+            }
         }
     }
 
@@ -161,6 +163,15 @@ import Testing
         func grow(by count: Int) {
             for size in 1...16 { for _ in 0..<count { chunks.append(malloc(16 * size)) } }
         }
+    }
+
+    /// A thread that kept the closure for a moment longer than the fork would end the process.
+    @Test func closuresAreLetGoWithTheFork() {
+        let pool = WorkerPool(workers: 3), count = Atomic(0)
+        for _ in 0..<2_000 {
+            pool.run(tasks: 6) { _, _ in count.add(1, ordering: .relaxed) }
+        }
+        #expect(count.load(ordering: .relaxed) == 12_000)
     }
 
     @Test func poolsComeAndGo() {
