@@ -97,10 +97,10 @@ bench: build ## Measure MODEL's speed, and how near to this machine's limits it 
 benchmarks: packages swift ## Time the kernels one by one
 	cd Benchmarks && swift package benchmark
 
-measure-restore: build $(DEPLOY_TOOLS)/ready ## What a session costs that moves to another replica: TIER=disk, TOKENS=900, RUNS=31
+measure-restore: build $(DEPLOY_TOOLS)/ready ## What a session costs that moves to another replica: TIER=redis-unix or disk, TOKENS=900, RUNS=31, GAPS=8 streams
 	python3 deploy/redis/measure-restore.py --catena $(CATENA) --redis $(DEPLOY_TOOLS)/bin/redis-server --model $(MODEL) \
 		--tier $(or $(TIER),redis) --tokens $(or $(TOKENS),300,900,1800) --runs $(or $(RUNS),31) $(if $(THREADS),--threads $(THREADS)) \
-		$(if $(KV),--kv $(KV))
+		$(if $(KV),--kv $(KV)) $(if $(GAPS),--gaps $(GAPS))
 
 train: $(VENV)/ready ## Train the bundled model again: make train TEXT="train.txt.xz ..."
 	@test -n "$(TEXT)" || { echo 'Give the training text: make train TEXT="a.txt.xz b.txt.xz" (docs/training.md)' >&2; exit 2; }

@@ -51,7 +51,7 @@ public final class SessionArchive: Sendable {
     public init(
         places: [Place],
         identity: Identity,
-        pieceBytes: Int = 4 << 20,
+        pieceBytes: Int = 1 << 20,
         report: @escaping @Sendable (String) -> Void
     ) {
         writers = places.map { TierWriter($0.tier, limit: $0.pendingLimit, report: report) }

@@ -18,16 +18,29 @@ extension Connection {
             self.tls = nil
             return fail(Fault(.badRequest, "this port speaks HTTPS, and the request came without TLS; use https://"))
         }
+        let wasEstablished = tls.isEstablished
         do throws(TLSFailure) {
             try tls.receive(bytes, through: lane.plainBuffer) { plaintext in ingest(plaintext) }
         } catch {
-            lane.core.log.debug("TLS with \(peer) failed: \(error)")
+            if wasEstablished {
+                lane.core.log.debug("TLS with \(peer) failed: \(error)")
+            } else {
+                tellOfHandshake(error)
+            }
             return breakOff()
         }
         guard isOpen else { return }
         if tls.isClosedByPeer { reachEnd() }
         flush()
         if sealed.count - sealedStart > Self.sealedLimit { drop() }
+    }
+
+    /// A handshake that failed is no request and has no line in the access log, and its client sees an alert at most: the
+    /// operator of a certificate that clients refuse, or of clients that are too old, would look for it in vain.
+    private func tellOfHandshake(_ failure: TLSFailure) {
+        guard let leftOut = lane.core.handshakeLines.withLock({ $0.take(now: lane.now) }) else { return }
+        let others = leftOut == 0 ? "" : " (\(leftOut) more were not told of)"
+        lane.core.log.info("the TLS handshake with \(peer) failed: \(failure)\(others)")
     }
 
     /// The first byte of a request is a letter of its method; that of a TLS record is 22 (RFC 8446, 5.1).

@@ -17,6 +17,8 @@ final class ServerCore: Sendable {
     let bodies: BodyBudget
     /// Where large answers are compressed: it takes milliseconds, and lanes must not wait.
     let compressing = DispatchQueue(label: "catena.net.gzip", qos: .utility, attributes: .concurrent)
+    /// Of lines that tell of a failed TLS handshake.
+    let handshakeLines = Mutex(LineAllowance(most: 10, per: .seconds(10)))
     /// Entered by every listener and every connection; empty when the server has come to rest.
     let activity = DispatchGroup()
 

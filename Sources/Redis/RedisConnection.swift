@@ -4,12 +4,15 @@ import Glibc
 /// One connection to Redis, made when it is first needed and again after it broke. Every wait ends at the caller's deadline,
 /// but for the look-up of a host's name, which the system alone can end.
 ///
-/// Not Sendable: a ``RedisLane`` has it on a thread of its own. After an error, or an answer that is one, the connection is
-/// closed: what else might arrive on it belongs to nobody.
-final class RedisConnection {
+/// After an error, or an answer that is one, the connection is closed: what else might arrive on it belongs to nobody.
+///
+/// `@unchecked Sendable`: it goes from hand to hand, and whoever has taken it out of ``RedisJobs`` has it alone.
+final class RedisConnection: @unchecked Sendable {
     private let endpoint: RedisEndpoint
     private let connectTimeout: Duration
     private var context: UnsafeMutablePointer<redisContext>?
+    /// Whoever has it may not wait for the look-up of a name, so a connection that breaks stays broken.
+    var isBorrowed = false
 
     init(_ endpoint: RedisEndpoint, connectTimeout: Duration) {
         self.endpoint = endpoint
@@ -46,10 +49,14 @@ final class RedisConnection {
     > {
         if let context, isAlive(context) { return context }
         close()
+        guard !isBorrowed else { throw .unreachable("the connection broke") }
         let greeting = try endpoint.greeting()
-        guard let new = redisConnectNonBlock(endpoint.host, Int32(endpoint.port)) else {
-            throw .unreachable("no memory")
-        }
+        let made =
+            switch endpoint.place {
+            case .tcp(let host, let port): redisConnectNonBlock(host, Int32(port))
+            case .unix(let path): redisConnectUnixNonBlock(path)
+            }
+        guard let new = made else { throw .unreachable("no memory") }
         context = new
         guard new.pointee.err == 0 else { throw .unreachable(problem(new)) }
         let deadline = min(deadline, .now + connectTimeout)
@@ -58,6 +65,9 @@ final class RedisConnection {
         }
         return new
     }
+
+    /// Whether there is a connection that nothing is known against.
+    var isOpen: Bool { context != nil }
 
     /// Whether Redis has not closed an idle connection: a new one is cheaper than a failed command.
     private func isAlive(_ context: UnsafeMutablePointer<redisContext>) -> Bool {
@@ -74,7 +84,8 @@ final class RedisConnection {
         for command in commands { append(command, to: context) }
         var replies: [RedisReply] = []
         replies.reserveCapacity(commands.count)
-        var isSent = false
+        // There is room for them nearly always, and to ask for it takes as long as to write them.
+        var isSent = try send(context)
         while true {
             while replies.count < commands.count, let reply = try nextReply(context) { replies.append(reply) }
             if replies.count == commands.count { return replies }

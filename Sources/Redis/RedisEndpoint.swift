@@ -9,18 +9,29 @@ public struct RedisEndpoint: Sendable, Hashable {
         case file(path: String)
     }
 
-    /// A name or a numeric address.
-    public var host: String
-    public var port: UInt16
+    /// Where it listens.
+    public enum Place: Sendable, Hashable, CustomStringConvertible {
+        /// A name or a numeric address.
+        case tcp(host: String, port: UInt16)
+        case unix(path: String)
+
+        public var description: String {
+            switch self {
+            case .tcp(let host, let port): "\(host):\(port)"
+            case .unix(let path): "unix:\(path)"
+            }
+        }
+    }
+
+    public var place: Place
     /// Nil: the default user.
     public var user: String?
     public var password = Password.none
     /// Its number.
     public var database = 0
 
-    public init(host: String, port: UInt16) {
-        self.host = host
-        self.port = port
+    public init(_ place: Place) {
+        self.place = place
     }
 
     /// What a new connection says first.

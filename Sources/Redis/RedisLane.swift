@@ -5,9 +5,10 @@ import Synchronization
 /// A thread that talks to Redis on one connection, one job after the other, and the circuit breaker before it.
 ///
 /// Callers wait, but never longer than they say: a job that is not done by then is given up. The thread is a real one, since
-/// callers block threads of Dispatch, and it must not need one of these to go on.
+/// callers block threads of Dispatch, and it must not need one of these to go on. Who asks for a small thing may borrow the
+/// connection while it is idle (`runHere`): to wake the thread and to be woken by it takes as long as the exchange itself.
 public final class RedisLane: Sendable {
-    private let jobs = RedisJobs()
+    private let jobs: RedisJobs
     private let breaker: Mutex<CircuitBreaker>
     private let changed: @Sendable (CircuitBreaker.State, RedisError?) -> Void
 
@@ -23,10 +24,12 @@ public final class RedisLane: Sendable {
     ) {
         breaker = Mutex(CircuitBreaker(rules))
         self.changed = changed
+        jobs = RedisJobs(RedisConnection(endpoint, connectTimeout: connectTimeout))
         let jobs = jobs
         let thread = Thread {
-            let connection = RedisConnection(endpoint, connectTimeout: connectTimeout)
-            while let job = jobs.next() { job.run(connection) }
+            while let (job, connection) = jobs.next() {
+                job.run(connection) { jobs.giveBack(connection) }
+            }
         }
         thread.name = name
         thread.start()
@@ -52,11 +55,46 @@ public final class RedisLane: Sendable {
         startingWith limit: Duration,
         _ body: @escaping @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
     ) throws(RedisError) -> Result {
-        guard note({ $0.permits(now: .now) }, nil) else { throw .leftAlone }
-        let job = RedisJob(deadline: RedisDeadline(.now + limit), body: body)
+        let deadline = RedisDeadline(.now + limit)
+        return try guarded { () throws(RedisError) in try runOnThread(deadline, body) }
+    }
+
+    /// The same on the caller's own thread, if the connection stands and nobody uses it or waits for it.
+    ///
+    /// - Parameter body: run a second time, on the lane's thread, if the connection turns out to be broken: to make a new one
+    ///   may take a look-up of the host's name, which no deadline ends.
+    func runHere<Result: Sendable>(
+        startingWith limit: Duration,
+        _ body: @escaping @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
+        let deadline = RedisDeadline(.now + limit)
+        return try guarded { () throws(RedisError) in
+            if let connection = jobs.borrow() {
+                let result = Swift.Result { () throws(RedisError) in try body(connection, deadline) }
+                jobs.giveBack(connection)
+                switch result {
+                case .failure(.unreachable): break
+                case .success, .failure: return try result.get()
+                }
+            }
+            return try runOnThread(deadline, body)
+        }
+    }
+
+    private func runOnThread<Result: Sendable>(
+        _ deadline: RedisDeadline,
+        _ body: @escaping @Sendable (RedisConnection, RedisDeadline) throws(RedisError) -> Result
+    ) throws(RedisError) -> Result {
+        let job = RedisJob(deadline: deadline, body: body)
         jobs.add(job)
+        return try job.wait()
+    }
+
+    /// Does something if the breaker permits it, and tells the breaker how it went.
+    private func guarded<Result>(_ body: () throws(RedisError) -> Result) throws(RedisError) -> Result {
+        guard note({ $0.permits(now: .now) }, nil) else { throw .leftAlone }
         do throws(RedisError) {
-            let result = try job.wait()
+            let result = try body()
             note({ $0.succeeded() }, nil)
             return result
         } catch {
@@ -98,15 +136,21 @@ final class RedisDeadline: Sendable {
     func putOff(by time: Duration) { state.withLock { $0 = .now + time } }
 }
 
-/// Jobs that wait for a lane's thread, in order.
+/// Jobs that wait for a lane's thread, in order, and the connection while nobody has it.
 private final class RedisJobs: Sendable {
     private struct State {
         var waiting: [any RunnableJob] = []
+        var idle: RedisConnection?
         var isClosed = false
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+    /// Signalled at least once for each moment at which a job and the connection are there.
     private let arrived = DispatchSemaphore(value: 0)
+
+    init(_ connection: RedisConnection) {
+        state = Mutex(State(idle: connection))
+    }
 
     func add(_ job: any RunnableJob) {
         state.withLock { $0.waiting.append(job) }
@@ -118,18 +162,46 @@ private final class RedisJobs: Sendable {
         arrived.signal()
     }
 
-    /// Waits for the next one; nil when the lane is gone.
-    func next() -> (any RunnableJob)? {
-        arrived.wait()
-        return state.withLock { state in
-            state.isClosed || state.waiting.isEmpty ? nil : state.waiting.removeFirst()
+    /// Waits for the next one, and for the connection; nil when the lane is gone.
+    func next() -> (any RunnableJob, RedisConnection)? {
+        while true {
+            arrived.wait()
+            let (isClosed, connection, job) = state.withLock { state in
+                guard !state.isClosed, !state.waiting.isEmpty, let connection = state.idle.take() else {
+                    return (state.isClosed, nil as RedisConnection?, nil as (any RunnableJob)?)
+                }
+                return (false, connection, state.waiting.removeFirst())
+            }
+            if isClosed { return nil }
+            if let connection, let job { return (job, connection) }
         }
+    }
+
+    /// The connection, if it stands and nobody waits for it.
+    func borrow() -> RedisConnection? {
+        state.withLock { state in
+            guard state.waiting.isEmpty, state.idle?.isOpen == true else { return nil }
+            state.idle?.isBorrowed = true
+            return state.idle.take()
+        }
+    }
+
+    func giveBack(_ connection: RedisConnection) {
+        connection.isBorrowed = false
+        let isAwaited = state.withLock { state in
+            state.idle = connection
+            return !state.waiting.isEmpty
+        }
+        if isAwaited { arrived.signal() }
     }
 }
 
 private protocol RunnableJob: Sendable {
     /// On the lane's thread.
-    func run(_ connection: RedisConnection)
+    ///
+    /// - Parameter giveBack: called once, when the job needs the connection no longer: before its caller hears of it, who may
+    ///   want to borrow it next.
+    func run(_ connection: RedisConnection, giveBack: () -> Void)
 }
 
 /// What a caller wants done, and where the result goes.
@@ -154,11 +226,12 @@ private final class RedisJob<Result: Sendable>: RunnableJob {
         self.body = body
     }
 
-    func run(_ connection: RedisConnection) {
-        if case .abandoned = state.withLock({ $0 }) { return }
+    func run(_ connection: RedisConnection, giveBack: () -> Void) {
+        if case .abandoned = state.withLock({ $0 }) { return giveBack() }
         let body = body
         let deadline = deadline
         let result = Swift.Result { () throws(RedisError) in try body(connection, deadline) }
+        giveBack()
         state.withLock { state in
             if case .waiting = state { state = .done(result) }
         }

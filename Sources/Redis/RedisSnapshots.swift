@@ -278,7 +278,7 @@ public final class RedisSnapshots: Sendable {
         watcher: SharedBytes.Watcher? = nil
     ) throws(RedisError) -> Found {
         let known = unlessKnown ? known.withLock { $0[session] } : nil
-        let stored = try reading.run(startingWith: settings.lookupTimeout) {
+        let stored = try reading.runHere(startingWith: settings.lookupTimeout) {
             [self] (redis, deadline) throws(RedisError) in
             try read(session, unless: known, watcher, redis, deadline)
         }

@@ -92,12 +92,12 @@ struct LoadedModel: Sendable {
             places.append(.init(DiskTier(folder), pendingLimit: settings.disk.writeBehind))
         }
         let contextLength = checkpoint.configuration.contextLength
-        if let host = settings.redis.host {
+        if let place = RedisEndpoint.Place(settings.redis) {
             // What a session's blocks, tokens and texts take at most; the texts are the client's and the model's.
             let maxBytes = layout.blocks(for: contextLength) * layout.blockBytes + contextLength * 4 + (64 << 10)
-            let redis = try RedisSnapshots.Settings(settings.redis, host: host, maxBytes: maxBytes)
+            let redis = try RedisSnapshots.Settings(settings.redis, place: place, maxBytes: maxBytes)
             let tier = RedisTier(redis, metrics: metrics, now: { SnapshotFolder.systemTime }, report: report)
-            log.info("sessions in Redis: \(host):\(settings.redis.port), keys \(settings.redis.prefix)*")
+            log.info("sessions in Redis: \(place), keys \(settings.redis.prefix)*")
             places.append(.init(tier, pendingLimit: settings.redis.writeBehind))
         }
         guard !places.isEmpty else { return nil }

@@ -21,7 +21,7 @@ struct RedisTier: SessionTier {
     ) {
         self.metrics = metrics
         self.now = now
-        let place = "\(settings.endpoint.host):\(settings.endpoint.port)"
+        let place = settings.endpoint.place
         snapshots = RedisSnapshots(settings, now: now) { lane, state, error in
             metrics.set(.init(state), of: .init(lane))
             switch state {

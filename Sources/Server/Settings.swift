@@ -110,11 +110,28 @@ extension APIOptions {
     }
 }
 
+extension RedisEndpoint.Place {
+    /// Nil: there is no Redis.
+    init?(_ settings: ServerConfiguration.Sessions.Redis) {
+        if let path = settings.unixSocket {
+            self = .unix(path: path)
+        } else if let host = settings.host {
+            // The table of settings keeps the port within its bounds.
+            self = .tcp(host: host, port: UInt16(settings.port))
+        } else {
+            return nil
+        }
+    }
+}
+
 extension RedisSnapshots.Settings {
     /// - Throws: ``StartError`` for a password file that cannot be used.
-    init(_ settings: ServerConfiguration.Sessions.Redis, host: String, maxBytes: Int) throws(StartError) {
-        // The table of settings keeps the port within its bounds.
-        var endpoint = RedisEndpoint(host: host, port: UInt16(settings.port))
+    init(
+        _ settings: ServerConfiguration.Sessions.Redis,
+        place: RedisEndpoint.Place,
+        maxBytes: Int
+    ) throws(StartError) {
+        var endpoint = RedisEndpoint(place)
         endpoint.user = settings.user
         endpoint.database = settings.database
         if let path = settings.passwordFile {

@@ -169,6 +169,9 @@ public struct EffectiveConfiguration: Sendable, Hashable {
         return problems
     }
 
+    /// Linux, unix(7): `sun_path` has 108 bytes, with a zero at the end.
+    private static let longestSocketPath = 107
+
     private func redisConflicts() -> [ConfigurationProblem] {
         let redis = values.sessions.redis
         var problems: [ConfigurationProblem] = []
@@ -177,6 +180,18 @@ public struct EffectiveConfiguration: Sendable, Hashable {
                 "sessions.redis.tls must be false: the client library, hiredis 0.14 of Debian 12, has no TLS. Reach Redis "
                 + "through a private network or a tunnel, such as stunnel on this machine."
             problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.tls"), message: message))
+        }
+        if redis.host != nil, redis.unixSocket != nil {
+            let message =
+                "sessions.redis.unix_socket and sessions.redis.host (\(origin(of: "sessions.redis.host"))) are both set; "
+                + "leave one out."
+            problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.unix_socket"), message: message))
+        }
+        if let path = redis.unixSocket, path.utf8.count > Self.longestSocketPath {
+            let message =
+                "sessions.redis.unix_socket must be a path of at most \(Self.longestSocketPath) bytes, which is what the "
+                + "system takes; got \(path.utf8.count)."
+            problems.append(ConfigurationProblem(origin: origin(of: "sessions.redis.unix_socket"), message: message))
         }
         if redis.password != nil, redis.passwordFile != nil {
             let message =

@@ -108,6 +108,7 @@ extension ServerConfiguration {
             .optional(.text("a name or a numeric address"), none: "null")
         ),
         Setting("sessions.redis.port", \.sessions.redis.port, .integer(1...65535)),
+        Setting("sessions.redis.unix_socket", \.sessions.redis.unixSocket, .optional(.text("a path"), none: "null")),
         Setting("sessions.redis.user", \.sessions.redis.user, .optional(.text("a name"), none: "null")),
         Setting("sessions.redis.password", \.sessions.redis.password, .optional(.secret, none: "null")),
         Setting(

@@ -265,9 +265,11 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// A Redis (6.2 or newer, one server and no cluster) that keeps sessions for several replicas. It costs a prefill when
         /// it fails, never an answer.
         public struct Redis: Sendable, Hashable {
-            /// Its name or numeric address. Nil: none.
+            /// Its name or numeric address. Nil: none, or one with a Unix socket.
             public var host: String?
             public var port = 6379
+            /// The path of a Unix socket of a Redis on this machine, in the place of `host`.
+            public var unixSocket: String?
             /// Nil: the default user.
             public var user: String?
             public var password: String?

@@ -7,15 +7,25 @@
 /// let rest = bytes[100...]  // no copy
 /// ```
 ///
-/// For sessions on their way between the pool, the network and the disk. From a megabyte on the memory is on large pages:
-/// handing out 900 small pages takes Linux longer than Redis takes to send what goes into them. An array is better for less,
-/// and for whatever grows.
+/// For sessions on their way between the pool, the network and the disk. From a megabyte on the memory is on large pages, and
+/// used again (``SpareMemory``): handing out 900 small pages takes Linux longer than Redis takes to send what goes into them.
+/// An array is better for less, and for whatever grows.
 public struct SharedBytes: Sendable {
     /// Owner of the memory. What a value's range covers is not written any more.
     private final class Memory: Sendable {
-        let buffer: AlignedBuffer<UInt8>
+        private let run: SpareMemory.Run
+        private let isLarge: Bool
 
-        init(count: Int) { buffer = AlignedBuffer(count: count, isHuge: count >= 1 << 20) }
+        init(count: Int) {
+            isLarge = count >= 1 << 20
+            run = isLarge ? SpareMemory.shared.take(count) : SpareMemory.Run(count: count, isHuge: false)
+        }
+
+        deinit {
+            if isLarge { SpareMemory.shared.giveBack(run) }
+        }
+
+        var elements: UnsafeMutableBufferPointer<UInt8> { run.buffer.elements }
     }
 
     /// Hears of bytes while they come, on the thread that brings them: those that are there, from the first on. None at all
@@ -25,7 +35,7 @@ public struct SharedBytes: Sendable {
     private let memory: Memory
     private let range: Range<Int>
 
-    /// - Parameter fill: writes all bytes, which are zeros before. If it throws there are none.
+    /// - Parameter fill: writes all bytes, which are anything before. If it throws there are none.
     public init<Failure: Error>(
         count: Int,
         filledBy fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
@@ -47,7 +57,8 @@ public struct SharedBytes: Sendable {
         self.memory = memory
         range = 0..<count
         watcher?(SharedBytes(memory, 0..<0))
-        try fill(UnsafeMutableRawBufferPointer(memory.buffer.elements)) { watcher?(SharedBytes(memory, 0..<$0)) }
+        let room = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory.elements)[..<count])
+        try fill(room) { watcher?(SharedBytes(memory, 0..<$0)) }
     }
 
     /// A copy of other bytes.
@@ -66,7 +77,7 @@ public struct SharedBytes: Sendable {
         try body(UnsafeRawBufferPointer(UnsafeMutableRawBufferPointer(rebasing: raw[range])))
     }
 
-    private var raw: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(memory.buffer.elements) }
+    private var raw: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(memory.elements) }
 }
 
 extension SharedBytes: RandomAccessCollection {
@@ -75,7 +86,7 @@ extension SharedBytes: RandomAccessCollection {
 
     public subscript(index: Int) -> UInt8 {
         precondition(range.contains(index))
-        return memory.buffer[index]
+        return memory.elements[index]
     }
 
     /// The same memory, with the same indices.
@@ -87,7 +98,7 @@ extension SharedBytes: RandomAccessCollection {
     public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result? {
-        try body(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(memory.buffer.elements)[range]))
+        try body(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(memory.elements)[range]))
     }
 }
 

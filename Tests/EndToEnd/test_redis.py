@@ -132,6 +132,27 @@ def test_a_session_that_moves_gets_the_same_answers(replicas: list[Replica]) -> 
     assert moved["choices"][0]["text"] == alone["choices"][0]["text"]
 
 
+def test_a_unix_socket_in_the_place_of_a_host(tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    redis = RunningRedis(tmp_path, "--unixsocket", str(path), password="hush")
+    changes = {"sessions__redis__host": "null", "sessions__redis__unix_socket": str(path), "sessions__redis__password": "hush"}
+    # Nobody listens on this port, so that what works goes through the socket.
+    log = tmp_path / "first.log"
+    first, second = Replica(1, log, **changes), Replica(1, **changes)
+    answer = first.complete(STORY * 6)
+    first.wait_for("store", "ok")
+    assert cached(second.complete(go_on(STORY * 6, answer))) == history(answer)
+    assert f"sessions in Redis: unix:{path}, keys catena:*" in log.read_text()
+    # What breaks is made again, as with a host.
+    redis.stop()
+    first.complete(STORY, session="t")
+    redis.start()
+    first.wait_for("store", "ok", 2)
+    assert "catena:session:t" in redis.keys("catena:session:*")
+    assert first.stop() == 0 and second.stop() == 0
+    redis.stop()
+
+
 def test_compressed_and_in_many_chunks(redis: RunningRedis) -> None:
     changes = {"sessions__redis__compress": "true", "sessions__redis__chunk": "64KiB"}
     first, second = Replica(redis, **changes), Replica(redis)

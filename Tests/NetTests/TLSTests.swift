@@ -12,7 +12,7 @@ import Testing
     private static let tls13: Int32 = 0x0304
 
     /// A server with a TLS port beside the plain one.
-    private struct Secure {
+    struct Secure {
         let certificate = TestCertificate()
         let credentials: TLSCredentials
         let server: TestServer

@@ -27,6 +27,8 @@ final class TestServer: Sendable {
     let port: UInt16
     /// Requests that the transport answered for the handler.
     let refused = Box<[RefusedRequest]>([])
+    /// What the server logged at the level info or above.
+    let lines = Box<[String]>([])
 
     init(
         _ configure: (inout NetConfiguration) -> Void = { _ in },
@@ -35,8 +37,7 @@ final class TestServer: Sendable {
     ) throws {
         var configuration = NetConfiguration()
         configure(&configuration)
-        var log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        log.logLevel = .critical
+        let log = Logger(label: "test") { [lines] _ in LineCollector(lines: lines) }
         server = HTTPServer(
             configuration: configuration,
             handler: Handler(early: early, handle: handle, refused: refused),
@@ -89,4 +90,24 @@ final class Box<Value: Sendable>: Sendable {
 extension String {
     /// A GET request for this path.
     var get: String { "GET \(self) HTTP/1.1\r\nHost: test\r\n\r\n" }
+}
+
+/// Keeps lines in the place of writing them.
+private struct LineCollector: LogHandler {
+    let lines: Box<[String]>
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    init(lines: Box<[String]>) {
+        self.lines = lines
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        lines.update { $0.append("\(event.level): \(event.message)") }
+    }
 }

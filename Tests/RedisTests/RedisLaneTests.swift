@@ -9,7 +9,7 @@ import Testing
 /// Connections and lanes against a peer that says what it is told to, or nothing at all. Real ones are in Tests/EndToEnd.
 @Suite struct RedisLaneTests {
     private func lane(_ port: UInt16, _ password: RedisEndpoint.Password = .none, failures: Int = 2) -> RedisLane {
-        var endpoint = RedisEndpoint(host: "127.0.0.1", port: port)
+        var endpoint = RedisEndpoint(.tcp(host: "127.0.0.1", port: port))
         endpoint.password = password
         let rules = CircuitBreaker.Rules(failures: failures, pause: .seconds(3600))
         return RedisLane(name: "test", endpoint: endpoint, connectTimeout: .seconds(20), rules: rules) { _, _ in }
@@ -125,6 +125,71 @@ import Testing
         }
     }
 
+    private func askHere(_ lane: RedisLane, _ body: @escaping @Sendable (RedisConnection) -> Void = { _ in })
+        throws(RedisError) -> (reply: RedisReply, thread: UInt)
+    {
+        try lane.runHere(startingWith: .seconds(20)) { (redis, deadline) throws(RedisError) in
+            body(redis)
+            return (try redis.exchange([RedisCommand(["PING"])], until: deadline.instant)[0], UInt(pthread_self()))
+        }
+    }
+
+    /// A connection that stands is borrowed; the first one, and one in the place of a broken one, are the thread's to make.
+    @Test func aConnectionIsBorrowedWhileItStands() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "+1\r\n", "+2\r\n"])
+        let lane = lane(peer.port)
+        let here = UInt(pthread_self())
+        let first = try askHere(lane)
+        #expect(first.reply == .status("1") && first.thread != here)
+        let second = try askHere(lane)
+        #expect(second.reply == .status("2") && second.thread == here)
+        let tries = Mutex(0)
+        let third = try askHere(lane) { redis in
+            let isFirst = tries.withLock { tries in
+                tries += 1
+                return tries == 1
+            }
+            if isFirst { redis.close() }
+        }
+        #expect(third.reply == .status("1") && third.thread != here)
+        #expect(tries.withLock { $0 } == 2)
+        #expect(peer.connections == 2)
+    }
+
+    /// Others wait for a connection that is borrowed, no longer than they say, and have it next.
+    @Test func aBorrowedConnectionIsWaitedFor() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "+1\r\n", "+2\r\n", "+3\r\n", "+4\r\n"])
+        let lane = lane(peer.port)
+        #expect(try askHere(lane).reply == .status("1"))
+        let waited = DispatchSemaphore(value: 0)
+        let others = Mutex<[RedisReply]>([])
+        _ = try askHere(lane) { _ in
+            #expect(throws: RedisError.timedOut) { try ask(lane, "PING", within: .milliseconds(20)) }
+            Thread {
+                let reply = try? ask(lane, "PING")
+                others.withLock { $0.append(reply ?? .none) }
+                waited.signal()
+            }.start()
+            usleep(20_000)
+        }
+        waited.wait()
+        #expect(others.withLock { $0 } == [.status("3")])
+        #expect(peer.connections == 1)
+    }
+
+    @Test func aBorrowedConnectionThatIsSilentCounts() throws {
+        let peer = try ScriptedPeer(["+OK\r\n", "+1\r\n"])
+        let lane = lane(peer.port, failures: 1)
+        #expect(try askHere(lane).reply == .status("1"))
+        #expect(throws: RedisError.timedOut) {
+            try lane.runHere(startingWith: .milliseconds(20)) { (redis, deadline) throws(RedisError) in
+                try redis.exchange([RedisCommand(["PING"])], until: deadline.instant)
+            }
+        }
+        #expect(throws: RedisError.leftAlone) { try askHere(lane) }
+        #expect(peer.connections == 1)
+    }
+
     @Test(arguments: [
         (["$-1\r\n", "$2\r\nbc\r\n"], 5, nil), (["$3\r\nabc\r\n", "$-1\r\n"], 5, nil),
         (["$3\r\nabc\r\n", "$3\r\nabc\r\n"], 5, RedisError.unexpected("a value of 3 bytes")),
@@ -171,6 +236,13 @@ import Testing
             #expect(throws: RedisError.unreachable("Connection refused")) { try ask(lane, "PING") }
         }
         #expect(throws: RedisError.leftAlone) { try ask(lane, "PING") }
+    }
+
+    @Test func aSocketThatIsNotThere() {
+        let rules = CircuitBreaker.Rules(failures: 2, pause: .seconds(3600))
+        let endpoint = RedisEndpoint(.unix(path: "/does/not/exist"))
+        let lane = RedisLane(name: "test", endpoint: endpoint, connectTimeout: .seconds(20), rules: rules) { _, _ in }
+        #expect(throws: RedisError.unreachable("No such file or directory")) { try ask(lane, "PING") }
     }
 
     @Test func aPeerThatIsSilent() throws {

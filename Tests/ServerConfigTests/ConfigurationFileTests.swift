@@ -110,6 +110,15 @@ import Testing
                 + "Redis through a private network or a tunnel, such as stunnel on this machine."
         ),
         (
+            "sessions: {redis: {host: a, unix_socket: b}}",
+            "c.yaml:1:42: sessions.redis.unix_socket and sessions.redis.host (c.yaml:1:26) are both set; leave one out."
+        ),
+        (
+            "sessions: {redis: {unix_socket: \(String(repeating: "p", count: 108))}}",
+            "c.yaml:1:33: sessions.redis.unix_socket must be a path of at most 107 bytes, which is what the system takes; "
+                + "got 108."
+        ),
+        (
             "sessions: {redis: {password: a, password_file: b}}",
             "c.yaml:1:48: sessions.redis.password_file and sessions.redis.password (c.yaml:1:30) are both set; leave one out."
         ),

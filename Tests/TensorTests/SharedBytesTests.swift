@@ -23,9 +23,25 @@ import Testing
         #expect(SharedBytes([]) == [] && SharedBytes([]).isEmpty)
     }
 
-    @Test func whatIsNotFilledIsZero() {
-        let bytes = SharedBytes(count: 3 << 20) { $0[7] = 1 }
-        #expect(bytes.count == 3 << 20 && bytes.reduce(0) { $0 + Int($1) } == 1 && bytes[7] == 1)
+    /// Large bytes are as many as were asked for, whatever memory they got, and nobody else's while they are there.
+    @Test func largeBytesThatGetUsedMemory() {
+        let sizes = [3 << 20, 3 << 20, (3 << 20) + 1, 2 << 20, 1 << 20]
+        for round in 0..<4 {
+            let fillings = sizes.indices.map { UInt8(round * 10 + $0) }
+            let all = zip(sizes, fillings).map { size, filling in
+                SharedBytes(count: size) { bytes in
+                    #expect(bytes.count == size)
+                    bytes.initializeMemory(as: UInt8.self, repeating: filling)
+                }
+            }
+            for (bytes, filling) in zip(all, fillings) {
+                let isIntact = bytes.withUnsafeBytes { bytes in
+                    stride(from: 0, to: bytes.count, by: 509).allSatisfy { bytes[$0] == filling }
+                }
+                #expect(isIntact)
+            }
+            #expect(all.map(\.count) == sizes)
+        }
     }
 
     private struct Failed: Error {}

@@ -5,16 +5,19 @@
 
 Starts Redis and two replicas on loopback. A session of so many tokens is begun on the first one and continued by one token on
 the second one, which answers with one token; then the second one gets the same prompt without a session, with its prefix cache
-off. With --tier disk both have one folder in the place of Redis. Prompts are token ids, so that no tokenising is in the times,
-and no request is sent before everything that an earlier one left to be written is written.
+off. With --tier redis-unix they reach Redis by a Unix socket, with --tier disk both have one folder in its place. With --gaps 8
+it tells what so many streams feel of it on the second replica. Prompts are token ids, so that no tokenising is in the times, and
+no request is sent before everything that an earlier one left to be written is written.
 
-Each figure is the median over --runs sessions, as a client on the same machine sees it. Where the machine does other things as
+Each figure is the median over --runs sessions, as a client on the same machine sees it. The share is that of whole requests,
+"restore : prefill" that of what each takes beyond a request whose session is in memory. Where the machine does other things as
 well, --quiet waits before each session until it does not, and --fastest gives the least of the runs.
 """
 
 import argparse
 import json
 import os
+import selectors
 import socket
 import statistics
 import subprocess
@@ -28,6 +31,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def completion(tokens: list[int], session: str | None = None, **fields: object) -> bytes:
+    """A request for one token."""
+    body = {"prompt": tokens, "max_tokens": 1, "temperature": 0, "chains": 1, "ignore_eos": True} | fields
+    text = json.dumps(body).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: replica\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+    if session:
+        head += f"X-Session-Id: {session}\r\n"
+    return head.encode() + b"\r\n" + text
 
 
 class Replica:
@@ -78,12 +91,7 @@ class Replica:
 
     def complete(self, tokens: list[int], session: str | None) -> tuple[float, int]:
         """Milliseconds to one token, and how many tokens of the prompt had their keys and values already."""
-        body = {"prompt": tokens, "max_tokens": 1, "temperature": 0, "chains": 1, "ignore_eos": True}
-        text = json.dumps(body).encode()
-        head = f"POST /v1/completions HTTP/1.1\r\nHost: replica\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n"
-        if session:
-            head += f"X-Session-Id: {session}\r\n"
-        request = head.encode() + b"\r\n" + text
+        request = completion(tokens, session)
         began = time.perf_counter()
         _, answer = self.exchange(request)
         milliseconds = (time.perf_counter() - began) * 1000
@@ -99,14 +107,17 @@ class Replica:
 
 class RedisTier:
     def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
-        port = free_port()
+        if arguments.tier == "redis-unix":
+            listening = ["--port", "0", "--unixsocket", str(folder / "redis.sock")]
+            self.settings = {"sessions.redis.unix_socket": str(folder / "redis.sock")}
+        else:
+            port = str(free_port())
+            listening = ["--bind", "127.0.0.1", "--port", port]
+            self.settings = {"sessions.redis.host": "127.0.0.1", "sessions.redis.port": port}
         self.process = subprocess.Popen(
-            [arguments.redis, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder],
-            stdout=subprocess.DEVNULL,
+            [arguments.redis, *listening, "--save", "", "--dir", folder], stdout=subprocess.DEVNULL
         )
-        self.settings = {
-            "sessions.redis.host": "127.0.0.1",
-            "sessions.redis.port": str(port),
+        self.settings |= {
             "sessions.redis.lookup_timeout": "2s",
             "sessions.redis.command_timeout": "10s",
             "sessions.redis.compress": str(arguments.compress).lower(),
@@ -174,14 +185,16 @@ def after_writing(tier: RedisTier | DiskTier, replica: Replica, request: Callabl
 
 def measure(arguments: argparse.Namespace, tier: RedisTier | DiskTier, first: Replica, second: Replica) -> None:
     center = min if arguments.fastest else statistics.median
-    print("| tokens | snapshot, bytes a token | prompt computed | session read | of it Redis | in memory | share |")
-    print("|---|---|---|---|---|---|---|")
+    titles = ["tokens", "snapshot, bytes a token", "prompt computed", "session read", "of it Redis", "in memory", "share"]
+    print(f"| {' | '.join([*titles, 'restore : prefill'])} |")
+    print("|" + "---|" * 8)
     for count in map(int, arguments.tokens.split(",")):
         computed, restored, lookups, warm, size = [], [], [], [], 0.0
-        for run in range(arguments.runs):
+        # Those before the first one that counts use the memory of the pool for the first time, which takes milliseconds.
+        for run in range(-arguments.warmup, arguments.runs):
             tokens = [(run * 977 + n * 31) % 2000 + 300 for n in range(count - 1)]
             session = f"{count}-{run}"
-            if arguments.quiet:
+            if arguments.quiet and run >= 0:
                 wait_for_quiet()
             written = tier.written(first)
             after_writing(tier, first, lambda: first.complete(tokens, session))
@@ -196,13 +209,93 @@ def measure(arguments: argparse.Namespace, tier: RedisTier | DiskTier, first: Re
             lookups.append((tier.lookup_seconds(second) - before) * 1000)
             computed.append(second.complete(tokens, None)[0])
             warm.append(after_writing(tier, second, lambda: second.complete([*tokens, 302], session))[0])
+            if run < 0:
+                restored, lookups, computed, warm = [], [], [], []
         full, back, near = (center(x) for x in (computed, restored, warm))
-        redis = f"{center(lookups):.2f} ms" if arguments.tier == "redis" else "-"
+        redis = "-" if arguments.tier == "disk" else f"{center(lookups):.2f} ms"
         print(
             f"| {count} | {size / count:.0f} | {full:.2f} ms | {back:.2f} ms | {redis} | {near:.2f} ms "
-            f"| {back / full:.1%} |",
+            f"| {back / full:.1%} | {(back - near) / (full - near):.1%} |",
             flush=True,
         )
+
+
+class Streams:
+    """Answers that a replica writes all the time, and the gaps between their tokens."""
+
+    def __init__(self, replica: Replica, count: int) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.last: dict[socket.socket, float | None] = {}
+        # When each gap ended, and its length, in seconds.
+        self.gaps: list[tuple[float, float]] = []
+        for number in range(count):
+            stream = socket.create_connection(("127.0.0.1", replica.port), timeout=120)
+            self._begin(stream, number)
+            self.selector.register(stream, selectors.EVENT_READ, number)
+
+    def _begin(self, stream: socket.socket, number: int) -> None:
+        self.last[stream] = None
+        stream.sendall(completion([400 + number, 401], max_tokens=1000, stream=True))
+
+    def run(self, until: float, other: socket.socket | None = None) -> None:
+        """Reads until then; and from another connection too, whose answers are nobody's."""
+        if other:
+            self.selector.register(other, selectors.EVENT_READ)
+        while (left := until - time.perf_counter()) > 0:
+            for key, _ in self.selector.select(left):
+                text = key.fileobj.recv(1 << 16)
+                now = time.perf_counter()
+                if not text:
+                    raise ConnectionError("the replica closed a connection")
+                if key.data is None:
+                    if text.startswith(b"HTTP/1.1 ") and not text.startswith(b"HTTP/1.1 200"):
+                        raise SystemExit(text.decode())
+                    continue
+                if b"data: [DONE]" in text:
+                    self._begin(key.fileobj, key.data)
+                elif b"data: {" in text:
+                    before, self.last[key.fileobj] = self.last[key.fileobj], now
+                    if before is not None:
+                        self.gaps.append((now, now - before))
+        if other:
+            self.selector.unregister(other)
+
+
+def measure_gaps(arguments: argparse.Namespace, tier: RedisTier | DiskTier, first: Replica, second: Replica) -> None:
+    """What streams on the second replica feel of sessions that come to it, and of the same prompts without a session."""
+    window, spacing = 0.1, 0.15
+
+    def show(name: str, requests: list[bytes | None]) -> None:
+        streams = Streams(second, arguments.gaps)
+        streams.run(time.perf_counter() + 1)
+        longest = []
+        for request in requests:
+            began = time.perf_counter()
+            if request:
+                second.socket.sendall(request)
+            streams.run(began + window, second.socket)
+            longest.append(max(gap for end, gap in streams.gaps if end >= began) * 1000)
+            streams.run(began + spacing)
+        usual = statistics.median(gap for _, gap in streams.gaps) * 1000
+        for stream in list(streams.last):
+            stream.close()
+        print(f"| {name} | {usual:.2f} ms | {statistics.median(longest):.2f} ms | {max(longest):.2f} ms |", flush=True)
+
+    # The pool's memory, once.
+    for run in range(arguments.warmup):
+        second.complete([(run + n) % 2000 + 300 for n in range(1800)], f"warmup-{run}")
+    print(f"| {arguments.gaps} streams | gap between tokens | longest within {window * 1000:.0f} ms | longest of all |")
+    print("|---|---|---|---|")
+    show("alone", [None] * arguments.runs)
+    for count in map(int, arguments.tokens.split(",")):
+        sessions = []
+        for run in range(arguments.runs):
+            tokens = [(run * 977 + n * 31) % 2000 + 300 for n in range(count - 1)]
+            after_writing(tier, first, lambda tokens=tokens, run=run: first.complete(tokens, f"{count}-{run}"))
+            sessions.append(([*tokens, 301], f"{count}-{run}"))
+        show(f"{count} tokens read", [completion(tokens, session) for tokens, session in sessions])
+        show(f"{count} tokens in memory", [completion([*tokens, 302], session) for tokens, session in sessions])
+        show(f"{count} tokens computed", [completion(tokens) for tokens, _ in sessions])
 
 
 def main() -> None:
@@ -210,24 +303,26 @@ def main() -> None:
     parser.add_argument("--catena", required=True)
     parser.add_argument("--redis", default="redis-server")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--tier", choices=["redis", "disk"], default="redis")
+    parser.add_argument("--tier", choices=["redis", "redis-unix", "disk"], default="redis")
     parser.add_argument("--tokens", default="100,300,900,1800")
     parser.add_argument("--runs", type=int, default=31)
+    parser.add_argument("--warmup", type=int, default=20, help="sessions that do not count, to use the pool's memory once")
     parser.add_argument("--fastest", action="store_true", help="the least of the runs in the place of their median")
     parser.add_argument("--quiet", action="store_true", help="begin no session while other work uses the processors")
     parser.add_argument("--kv", default="256MiB", help="kv_cache.size")
     parser.add_argument("--threads", default="auto", help="compute.threads")
     parser.add_argument("--chunk", help="sessions.redis.chunk")
     parser.add_argument("--compress", action="store_true")
+    parser.add_argument("--gaps", type=int, help="measure what so many streams on the second replica feel of it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        tier = RedisTier(arguments, folder) if arguments.tier == "redis" else DiskTier(folder)
+        tier = DiskTier(folder) if arguments.tier == "disk" else RedisTier(arguments, folder)
         replicas: list[Replica] = []
         try:
             for log in ("a.log", "b.log"):
                 replicas.append(Replica(arguments, tier.settings, folder / log))
-            measure(arguments, tier, *replicas)
+            (measure_gaps if arguments.gaps else measure)(arguments, tier, *replicas)
         finally:
             for replica in replicas:
                 replica.process.terminate()
