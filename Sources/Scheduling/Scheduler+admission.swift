@@ -7,16 +7,8 @@ extension Scheduler {
     /// other programs.
     private static let caution = 1.3
 
-    /// Whether a waiting request may join the batch, as far as the pace of those in it goes. Nobody waits for that longer than
-    /// the patience.
-    func passes(_ request: TrackedRequest, _ gate: Gate, now: Double) -> Bool {
-        let due = request.limits.cutOff ?? request.limits.start + TimeLimits.patience
-        return gate.admits(prefill: prefillSeconds(request), due: due)
-            || now - request.limits.start > TimeLimits.patience
-    }
-
     func gate(now: Double) -> Gate {
-        let stall = cost.prefillSeconds(batch.reduce(into: StepShape(chains: 0)) { $0.add(promptOf: $1) }, chunk: chunk)
+        let stall = cost.prefillSeconds(batch.reduce(into: SilentRows()) { $0 += $1.missingPrompt }, chunk: chunk)
         var shape = StepShape(chains: limits.chains)
         for request in batch { shape.add(position: request.known, chains: request.bounds.lowerBound) }
         shape.add(position: meanPosition, chains: 1)
@@ -33,8 +25,9 @@ extension Scheduler {
 
     /// Seconds of the machine that a request takes at its fewest chains, in full batches.
     func workSeconds(_ request: TrackedRequest) -> Double {
-        let token = cost.tokenSeconds(rows: limits.running, position: request.promptTokens)
-        return prefillSeconds(request) + token[request.bounds.lowerBound - 1] * expectedRemaining(request)
+        let chains = request.bounds.lowerBound
+        let token = cost.tokenSeconds(rows: limits.running, chains: chains, position: request.promptTokens)
+        return prefillSeconds(request) + token * expectedRemaining(request)
     }
 
     /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
@@ -68,7 +61,7 @@ extension Scheduler {
     /// - Parameter limit: times after it are rough.
     func times(of request: TrackedRequest, limit: Double, now: Double) -> BatchForecast.Times {
         var forecast = BatchForecast(running: batch.map(entry), places: limits.running, cost: cost, now: now)
-        return forecast.times(of: entry(request), behind: waiting.ahead(of: request).map(entry), limit: limit)
+        return forecast.times(of: entry(request), behind: waiting.ahead(of: request, entry), limit: limit)
     }
 
     private func entry(_ request: TrackedRequest) -> BatchForecast.Entry {
@@ -85,9 +78,7 @@ extension Scheduler {
 
     /// Seconds that what is missing of a request's prompt takes, beside other work.
     private func prefillSeconds(_ request: TrackedRequest) -> Double {
-        var prompt = StepShape(chains: 0)
-        prompt.add(promptOf: request)
-        return cost.prefillSeconds(prompt, chunk: chunk)
+        cost.prefillSeconds(request.missingPrompt, chunk: chunk)
     }
 
     /// - Parameter failure: makes the error of a limit, what would be needed and what is allowed, in seconds.
