@@ -3,9 +3,15 @@
 import Core
 
 extension Scheduler {
-    /// What others take of the time may be so many times as long as foreseen: there will be prompts of those who come later, and
-    /// other programs.
-    private static let caution = 1.3
+    /// What others take of the time may become longer than foreseen: there will be prompts of those who come later, and other
+    /// programs. A short wait may become longer by a large share of it. A long one only by a smaller share and some seconds, as
+    /// in its course such things even out: unless many who come later have less time and overtake.
+    private static let caution = (ofShort: 0.3, ofLong: 0.1, seconds: 0.02)
+
+    private func cautious(_ seconds: Double) -> Double {
+        let ofLong = Self.caution.ofLong + (Self.caution.ofShort - Self.caution.ofLong) * load.unevenness
+        return seconds + min(Self.caution.ofShort * seconds, ofLong * seconds + Self.caution.seconds)
+    }
 
     func gate(now: Double) -> Gate {
         let stall = cost.prefillSeconds(batch.reduce(into: SilentRows()) { $0 += $1.missingPrompt }, chunk: chunk)
@@ -50,8 +56,8 @@ extension Scheduler {
         let foreseen = times(of: request, limit: start + latest, now: now)
         let spent = now - start
         let times = BatchForecast.Times(
-            first: spent + alone.first + Self.caution * max(0, foreseen.first - now - alone.first),
-            last: spent + alone.last + Self.caution * max(0, foreseen.last - now - alone.last)
+            first: spent + alone.first + cautious(max(0, foreseen.first - now - alone.first)),
+            last: spent + alone.last + cautious(max(0, foreseen.last - now - alone.last))
         )
         try Self.check(allowed, times, step) { .overloaded(retryAfter: max($1 - $2, 0.001)) }
     }
