@@ -200,7 +200,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SimulationTests",
-            dependencies: ["Simulation", "LoadTesting", "Scheduling"],
+            dependencies: ["Simulation", "LoadTesting", "Scheduling", "TestSupport"],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -59,19 +59,44 @@ struct Calibration {
         [1, most] + [8, 4, 16, 2, 64, 32, 128].filter { $0 > 1 && $0 < most }
     }
 
+    /// No tier is free: it takes at least this share of the step without it, whatever a busy machine made of the measurements.
+    private static let leastShare = 1.0 / 32
+
     private var model: CostModel {
         func curve(_ seconds: [Int: Double]) -> CostCurve {
             CostCurve(seconds.map { .init(rows: $0.key, seconds: $0.value) })
         }
-        let first = curve(silent)
+        let settled = Self.settled([silent] + decode)
+        let first = curve(settled[0])
         var tiers: [CostCurve] = []
         for chains in 1...limits.chains {
-            let below = chains == 1 ? { first.seconds(rows: $0) } : { self.decode[chains - 2][$0] ?? 0 }
             tiers.append(
-                CostCurve(decode[chains - 1].map { .init(rows: $0.key, seconds: max(0, $0.value - below($0.key))) })
+                curve(
+                    Dictionary(
+                        uniqueKeysWithValues: settled[chains].map { rows, seconds in
+                            let below = settled[chains - 1][rows] ?? first.seconds(rows: rows)
+                            return (rows, max(Self.leastShare * below, seconds - below))
+                        }
+                    )
+                )
             )
         }
         return CostModel(first: first, tiers: tiers, attention: attention ?? 0)
+    }
+
+    /// Another program only adds to the time of a step, and neither more chains nor more rows make one shorter: so no shape
+    /// takes longer than any larger one did.
+    ///
+    /// - Parameter sizes: seconds by rows; a size does all that those before it do, and more.
+    private static func settled(_ sizes: [[Int: Double]]) -> [[Int: Double]] {
+        var settled = sizes
+        for (size, seconds) in sizes.enumerated() {
+            for (rows, own) in seconds {
+                let larger = sizes[size...].joined().filter { $0.key >= rows }
+                settled[size][rows] = larger.reduce(own) { min($0, $1.value) }
+            }
+        }
+        return settled
     }
 
     // MARK: Shapes

@@ -173,8 +173,12 @@ public final class SessionArchive: Sendable {
         writers.filter { !$0.isDoomed(id) }.map(\.tier)
     }
 
+    /// Asks every writer once: what is being written may be done before it is asked again.
     private func latest(_ id: String) -> KVSnapshot? {
-        writers.lazy.compactMap { $0.latest(id) }.first
+        for writer in writers {
+            if let latest = writer.latest(id) { return latest }
+        }
+        return nil
     }
 
     private enum Foreign {

@@ -3,15 +3,13 @@
 /// Answers that were cut off (`max_tokens`, a deadline, a client that left) only say that they were at least that long
 /// (Kaplan and Meier, 1958). Old answers count less and less, so the curve follows the traffic.
 struct AnswerLength: Sendable, Hashable {
-    /// Bucket `b` holds the lengths `edges[b] ..< edges[b + 1]`: about four to an octave.
-    private static let edges: [Int] = {
-        var edges = [0, 1, 2, 3, 4, 5, 6, 7]
-        while edges[edges.count - 1] < 1 << 20 { edges.append(edges[edges.count - 4] * 2) }
-        return edges
-    }()
+    /// Bucket `b` holds the lengths `edge(b) ..< edge(b + 1)`: four to an octave, from 4 on.
+    private static func edge(_ bucket: Int) -> Int {
+        bucket < 4 ? bucket : (4 + bucket & 3) << (bucket / 4 - 1)
+    }
 
-    /// The number of buckets. Longer answers than these are not told apart.
-    private static let beyond = edges.count - 1
+    /// The number of buckets. Answers of a million tokens and more are not told apart.
+    private static let beyond = 76
 
     /// What an answer that ended 200 answers ago still counts: 1/e.
     private static let memory = 1 - 1.0 / 200
@@ -48,17 +46,19 @@ struct AnswerLength: Sendable, Hashable {
         let last = min(Self.bucket(of: length), Self.beyond - 1)
         for bucket in 0...last { reached[bucket] += 1 }
         if isComplete { ended[last] += 1 }
-        table = Self.table(survival)
+        if ends > 0 { table = Self.table(survival) }
     }
 
     /// The mean number of tokens still to come after `generated`, at least 1 and at most what `limit` leaves.
     func expectedRemaining(generated: Int, limit: Int) -> Double {
         let most = limit - generated
         guard most > 1 else { return 1 }
+        // Nothing is known of ends.
+        guard ends > 0 else { return Double(most) }
         let bucket = Self.bucket(of: generated)
         guard bucket < Self.beyond else { return Double(most) }
         // To the end of its bucket, and from there on: to the end of all, less what lies beyond the limit.
-        let end = min(limit, Self.edges[bucket + 1])
+        let end = min(limit, Self.edge(bucket + 1))
         var expected = Self.tokens(end - generated, survival: table[bucket].survival)
         if end < limit {
             expected += table[bucket].survival * (table[bucket + 1].tokens - tokens(beyond: limit, for: bucket + 1))
@@ -70,7 +70,7 @@ struct AnswerLength: Sendable, Hashable {
     private func tokens(beyond limit: Int, for bucket: Int) -> Double {
         let last = Self.bucket(of: limit)
         guard last < Self.beyond else { return 0 }
-        let before = Self.tokens(limit - Self.edges[last], survival: table[last].survival)
+        let before = Self.tokens(limit - Self.edge(last), survival: table[last].survival)
         return table[last].reaching / table[bucket].reaching * (table[last].tokens - before)
     }
 
@@ -89,14 +89,14 @@ struct AnswerLength: Sendable, Hashable {
         for bucket in (0..<beyond).reversed() {
             let outlook = table[bucket]
             table[bucket].tokens =
-                tokens(edges[bucket + 1] - edges[bucket], survival: outlook.survival)
+                tokens(edge(bucket + 1) - edge(bucket), survival: outlook.survival)
                 + outlook.survival * table[bucket + 1].tokens
         }
         return table
     }
 
     private func survival(_ bucket: Int) -> Double {
-        let width = Double(Self.edges[bucket + 1] - Self.edges[bucket])
+        let width = Double(Self.edge(bucket + 1) - Self.edge(bucket))
         let rate = ends / max(tokens, 1) * ends / (ends + Self.prior)
         let typical = Self.prior * rate * width / (1 + rate * width)
         // Nothing is so sure that a product over all buckets could vanish.

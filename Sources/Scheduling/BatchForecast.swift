@@ -84,12 +84,13 @@ struct BatchForecast {
         now += steps * cost.rowSeconds(shape)
         var kept = 0
         for index in running.indices {
-            running[index].steps -= steps
-            if running[index].steps > 0 {
-                running.swapAt(kept, index)
+            var entry = running[index]
+            entry.steps -= steps
+            if entry.steps > 0 {
+                running[kept] = entry
                 kept += 1
             } else {
-                shape.remove(position: running[index].position, chains: running[index].chains)
+                shape.remove(position: entry.position, chains: entry.chains)
             }
         }
         running.removeSubrange(kept...)

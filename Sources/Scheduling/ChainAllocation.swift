@@ -14,6 +14,8 @@ struct ChainAllocation {
         var previous: Int
         /// The row's position, from 0.
         var position: Int
+        /// What it gets.
+        var chains = 0
     }
 
     let cost: CostModel
@@ -23,53 +25,58 @@ struct ChainAllocation {
     let load: Double
     let safety: Double
 
-    /// The chain count of each row.
-    func chains(of rows: [Row], policy: ChainPolicy) -> [Int] {
+    /// Decides on the chain count of each row.
+    func allocate(_ rows: inout [Row], policy: ChainPolicy) {
         switch policy {
-        case .elastic(let rules): elastic(rows, rules)
-        case .slackFit: slackFit(rows)
-        case .fixed(let count): rows.map { min(max(count, $0.bounds.lowerBound), $0.bounds.upperBound) }
+        case .elastic(let rules): elastic(&rows, rules)
+        case .slackFit: slackFit(&rows)
+        case .fixed(let count): give(count, &rows)
         }
     }
 
-    private func elastic(_ rows: [Row], _ rules: ElasticRules) -> [Int] {
-        guard limit < .infinity else { return rows.map(\.bounds.upperBound) }
+    /// Gives all rows a chain count, or what is nearest to it of what they may have.
+    private func give(_ count: Int, _ rows: inout [Row]) {
+        for index in rows.indices {
+            rows[index].chains = min(max(count, rows[index].bounds.lowerBound), rows[index].bounds.upperBound)
+        }
+    }
+
+    private func elastic(_ rows: inout [Row], _ rules: ElasticRules) {
+        guard limit < .infinity else { return give(cost.tiers.count, &rows) }
         let raising = rules.share(load: load, safety: safety) * limit
         let keeping = min(raising * rules.hysteresis, limit)
-        var chains = rows.map(\.bounds.lowerBound)
-        var seconds = cost.rowSeconds(shape(rows, chains))
+        give(1, &rows)
+        var seconds = cost.rowSeconds(shape(rows))
         for tier in stride(from: 2, through: cost.tiers.count, by: 1) {
             // Rows that have the tier, and those that are to get it.
             var given = 0, added = 0, context = 0
             var isOpen = false
-            for (index, row) in rows.enumerated() {
-                if chains[index] >= tier { given += 1 }
-                guard chains[index] == tier - 1 && row.bounds.upperBound >= tier else { continue }
+            for row in rows {
+                if row.chains >= tier { given += 1 }
+                guard row.chains == tier - 1 && row.bounds.upperBound >= tier else { continue }
                 added += 1
                 context += row.position + 1
                 if row.previous >= tier { isOpen = true }
             }
             guard added > 0 else { continue }
             seconds += cost.seconds(adding: added, to: given, tier: tier, context: context, of: rows.count)
-            guard seconds <= (isOpen ? keeping : raising) else { return chains }
-            for (index, row) in rows.enumerated() where chains[index] == tier - 1 && row.bounds.upperBound >= tier {
-                chains[index] = tier
+            guard seconds <= (isOpen ? keeping : raising) else { return }
+            for index in rows.indices where rows[index].chains == tier - 1 && rows[index].bounds.upperBound >= tier {
+                rows[index].chains = tier
             }
         }
-        return chains
     }
 
-    private func slackFit(_ rows: [Row]) -> [Int] {
+    private func slackFit(_ rows: inout [Row]) {
         for count in stride(from: cost.tiers.count, through: 1, by: -1) {
-            let chains = rows.map { min(max(count, $0.bounds.lowerBound), $0.bounds.upperBound) }
-            if count == 1 || cost.rowSeconds(shape(rows, chains)) <= limit { return chains }
+            give(count, &rows)
+            if count == 1 || cost.rowSeconds(shape(rows)) <= limit { return }
         }
-        return rows.map(\.bounds.lowerBound)
     }
 
-    private func shape(_ rows: [Row], _ chains: [Int]) -> StepShape {
+    private func shape(_ rows: [Row]) -> StepShape {
         var shape = StepShape(chains: cost.tiers.count)
-        for (row, count) in zip(rows, chains) { shape.add(position: row.position, chains: count) }
+        for row in rows { shape.add(position: row.position, chains: row.chains) }
         return shape
     }
 }

@@ -14,6 +14,9 @@ public struct CostCurve: Sendable, Hashable {
 
     /// By rows, the first at 0 rows.
     public let points: [Point]
+    /// Seconds at 0 rows, 1, 2 and so on, as far as the points go: a decision asks for dozens.
+    private let table: [Double]
+    private static let longestTable = 512
 
     /// - Parameters:
     ///   - points: in any order. Seconds that fall with more rows are noise: they are raised to those before them.
@@ -25,6 +28,8 @@ public struct CostCurve: Sendable, Hashable {
             sorted.append(Point(rows: point.rows, seconds: max(floor, point.seconds)))
         }
         self.points = sorted
+        let last = min(sorted[sorted.count - 1].rows, Self.longestTable)
+        table = (0...last).map { Self.seconds(rows: $0, sorted) }
     }
 
     /// A first row that costs `fixed`, and `each` for every row.
@@ -34,6 +39,10 @@ public struct CostCurve: Sendable, Hashable {
 
     /// Beyond the last point the last line goes on.
     public func seconds(rows: Int) -> Double {
+        rows >= 0 && rows < table.count ? table[rows] : Self.seconds(rows: rows, points)
+    }
+
+    private static func seconds(rows: Int, _ points: [Point]) -> Double {
         guard rows > 0 else { return points[0].seconds }
         guard points.count > 1 else { return points[0].seconds }
         var upper = 1

@@ -72,10 +72,10 @@ public struct CostModel: Sendable, Hashable {
 
     /// What the silent rows add.
     public func silentSeconds(_ shape: StepShape) -> Double {
-        guard shape.silentRows > 0 else { return 0 }
+        guard shape.silent.count > 0 else { return 0 }
         let shared = shape.rows > 0 ? first.seconds(rows: shape.rows) : 0
-        let rows = first.seconds(rows: shape.rows + shape.silentRows) - shared
-        return silentScale * (rows + attention * Double(shape.silentContext))
+        let rows = first.seconds(rows: shape.rows + shape.silent.count) - shared
+        return silentScale * (rows + attention * Double(shape.silent.context))
     }
 
     /// Seconds of one decoding step of `rows` requests, all at `chains` chains and about `position` tokens long.
@@ -88,27 +88,30 @@ public struct CostModel: Sendable, Hashable {
     /// Seconds of the machine that a token takes at `k` chains, position `k - 1`, in batches of `rows` requests about `position`
     /// tokens long.
     public func tokenSeconds(rows: Int, position: Int) -> [Double] {
+        (1...tiers.count).map { tokenSeconds(rows: rows, chains: $0, position: position) }
+    }
+
+    /// The same for one size.
+    func tokenSeconds(rows: Int, chains: Int, position: Int) -> Double {
         var seconds = first.seconds(rows: rows) / Double(rows)
-        return tiers.map { tier in
-            seconds += tier.seconds(rows: rows) / Double(rows) + attention * Double(position)
-            return scale(rows: rows) * seconds
+        for tier in 0..<chains {
+            seconds += tiers[tier].seconds(rows: rows) / Double(rows) + attention * Double(position)
         }
+        return scale(rows: rows) * seconds
     }
 
     /// Seconds that the silent rows of prompts take, beside other work, `chunk` tokens at a time.
-    public func prefillSeconds(_ prompts: StepShape, chunk: Int) -> Double {
-        guard prompts.silentRows > 0 else { return 0 }
-        let chunk = max(1, min(chunk, prompts.silentRows))
+    public func prefillSeconds(_ prompts: SilentRows, chunk: Int) -> Double {
+        guard prompts.count > 0 else { return 0 }
+        let chunk = max(1, min(chunk, prompts.count))
         return silentScale
-            * (first.seconds(rows: chunk) * Double(prompts.silentRows) / Double(chunk)
-                + attention * Double(prompts.silentContext))
+            * (first.seconds(rows: chunk) * Double(prompts.count) / Double(chunk)
+                + attention * Double(prompts.context))
     }
 
     /// The same for one prompt of `tokens`.
     public func prefillSeconds(tokens: Int, chunk: Int) -> Double {
-        var prompt = StepShape(chains: 0)
-        prompt.addSilent(start: 0, count: tokens)
-        return prefillSeconds(prompt, chunk: chunk)
+        prefillSeconds(SilentRows(start: 0, count: tokens), chunk: chunk)
     }
 
     // MARK: Correction

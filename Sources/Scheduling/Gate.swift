@@ -28,4 +28,10 @@ struct Gate {
         guard let tightest else { return true }
         return step + prefill / tightest.remaining <= tightest.pace || due < tightest.due
     }
+
+    /// Whether a waiting request may join the batch. Nobody waits for the others' pace longer than the patience.
+    func admits(_ request: TrackedRequest, prefill: Double, now: Double) -> Bool {
+        let due = request.limits.cutOff ?? request.limits.start + TimeLimits.patience
+        return admits(prefill: prefill, due: due) || now - request.limits.start > TimeLimits.patience
+    }
 }

@@ -10,7 +10,8 @@ struct OfferedLoad: Sendable, Hashable {
     private var time = 0.0
     /// What arrivals differed from an even flow: the work of each less that of the time before it, squared.
     private var squares = 0.0
-    /// 1 / seconds that a request has, and how many requests that is the sum of.
+    /// Seconds that a request has, and 1 / those, and how many requests that are the sums of.
+    private var allowance = 0.0
     private var urgency = 0.0
     private var requests = 0.0
     private var latest: Double?
@@ -31,7 +32,9 @@ struct OfferedLoad: Sendable, Hashable {
             time = work / Self.prior.load
             squares = seconds * work
         }
-        urgency = urgency * Self.memory + 1 / max(allowed ?? TimeLimits.patience, .leastNonzeroMagnitude)
+        let allowed = max(allowed ?? TimeLimits.patience, .leastNonzeroMagnitude)
+        allowance = allowance * Self.memory + allowed
+        urgency = urgency * Self.memory + 1 / allowed
         requests = requests * Self.memory + 1
         latest = now
     }
@@ -45,6 +48,10 @@ struct OfferedLoad: Sendable, Hashable {
 
     /// Seconds that a request has for its whole answer. The mean is a harmonic one: the short ones count.
     var horizon: Double { urgency > 0 ? requests / urgency : TimeLimits.patience }
+
+    /// How unequal the times are that requests have: 0 where all have the same and so take turns as they come, near to 1
+    /// where a few have many times what most have, which will overtake them.
+    var unevenness: Double { allowance > 0 ? max(0, 1 - horizon * requests / allowance) : 0 }
 
     /// How safe it is to have `backlog` seconds of work here: `-ln` of the chance that arrivals outrun even the smallest
     /// size, until a new request's time is too short for the work before it.

@@ -3,20 +3,18 @@
 import Core
 
 extension Scheduler {
-    /// What others take of the time may be so many times as long as foreseen: there will be prompts of those who come later, and
-    /// other programs.
-    private static let caution = 1.3
+    /// What others take of the time may become longer than foreseen: there will be prompts of those who come later, and other
+    /// programs. A short wait may become longer by a large share of it. A long one only by a smaller share and some seconds, as
+    /// in its course such things even out: unless many who come later have less time and overtake.
+    private static let caution = (ofShort: 0.3, ofLong: 0.1, seconds: 0.02)
 
-    /// Whether a waiting request may join the batch, as far as the pace of those in it goes. Nobody waits for that longer than
-    /// the patience.
-    func passes(_ request: TrackedRequest, _ gate: Gate, now: Double) -> Bool {
-        let due = request.limits.cutOff ?? request.limits.start + TimeLimits.patience
-        return gate.admits(prefill: prefillSeconds(request), due: due)
-            || now - request.limits.start > TimeLimits.patience
+    private func cautious(_ seconds: Double) -> Double {
+        let ofLong = Self.caution.ofLong + (Self.caution.ofShort - Self.caution.ofLong) * load.unevenness
+        return seconds + min(Self.caution.ofShort * seconds, ofLong * seconds + Self.caution.seconds)
     }
 
     func gate(now: Double) -> Gate {
-        let stall = cost.prefillSeconds(batch.reduce(into: StepShape(chains: 0)) { $0.add(promptOf: $1) }, chunk: chunk)
+        let stall = cost.prefillSeconds(batch.reduce(into: SilentRows()) { $0 += $1.missingPrompt }, chunk: chunk)
         var shape = StepShape(chains: limits.chains)
         for request in batch { shape.add(position: request.known, chains: request.bounds.lowerBound) }
         shape.add(position: meanPosition, chains: 1)
@@ -33,8 +31,9 @@ extension Scheduler {
 
     /// Seconds of the machine that a request takes at its fewest chains, in full batches.
     func workSeconds(_ request: TrackedRequest) -> Double {
-        let token = cost.tokenSeconds(rows: limits.running, position: request.promptTokens)
-        return prefillSeconds(request) + token[request.bounds.lowerBound - 1] * expectedRemaining(request)
+        let chains = request.bounds.lowerBound
+        let token = cost.tokenSeconds(rows: limits.running, chains: chains, position: request.promptTokens)
+        return prefillSeconds(request) + token * expectedRemaining(request)
     }
 
     /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
@@ -57,8 +56,8 @@ extension Scheduler {
         let foreseen = times(of: request, limit: start + latest, now: now)
         let spent = now - start
         let times = BatchForecast.Times(
-            first: spent + alone.first + Self.caution * max(0, foreseen.first - now - alone.first),
-            last: spent + alone.last + Self.caution * max(0, foreseen.last - now - alone.last)
+            first: spent + alone.first + cautious(max(0, foreseen.first - now - alone.first)),
+            last: spent + alone.last + cautious(max(0, foreseen.last - now - alone.last))
         )
         try Self.check(allowed, times, step) { .overloaded(retryAfter: max($1 - $2, 0.001)) }
     }
@@ -68,7 +67,7 @@ extension Scheduler {
     /// - Parameter limit: times after it are rough.
     func times(of request: TrackedRequest, limit: Double, now: Double) -> BatchForecast.Times {
         var forecast = BatchForecast(running: batch.map(entry), places: limits.running, cost: cost, now: now)
-        return forecast.times(of: entry(request), behind: waiting.ahead(of: request).map(entry), limit: limit)
+        return forecast.times(of: entry(request), behind: waiting.ahead(of: request, entry), limit: limit)
     }
 
     private func entry(_ request: TrackedRequest) -> BatchForecast.Entry {
@@ -85,9 +84,7 @@ extension Scheduler {
 
     /// Seconds that what is missing of a request's prompt takes, beside other work.
     private func prefillSeconds(_ request: TrackedRequest) -> Double {
-        var prompt = StepShape(chains: 0)
-        prompt.add(promptOf: request)
-        return cost.prefillSeconds(prompt, chunk: chunk)
+        cost.prefillSeconds(request.missingPrompt, chunk: chunk)
     }
 
     /// - Parameter failure: makes the error of a limit, what would be needed and what is allowed, in seconds.

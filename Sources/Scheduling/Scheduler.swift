@@ -24,8 +24,10 @@ public struct Scheduler: Sendable {
     var waiting = WaitingQueue()
     /// In the order of their places.
     var batch: [TrackedRequest] = []
-    /// Where a running request is in `batch`.
-    private var places: [RequestID: Int] = [:]
+    /// Who is in `batch`, place by place. Numbers side by side are looked through faster than one is hashed.
+    private var ids: [RequestID] = []
+    /// Where the latest request was. What a step tells of its requests comes in the order of their places.
+    private var latestPlace = 0
     private var serviceTime = ServiceTime()
     var lengths = AnswerLength()
     var load = OfferedLoad()
@@ -79,7 +81,7 @@ public struct Scheduler: Sendable {
     @discardableResult
     public mutating func change(_ id: RequestID, to change: RequestChange) -> Bool {
         let received = timeline.seconds(at: change.received)
-        if let place = places[id] {
+        if let place = place(of: id) {
             batch[place].apply(change, received: received, available: limits.chains)
             return true
         }
@@ -91,13 +93,13 @@ public struct Scheduler: Sendable {
 
     /// Where a request stands; nil when it is not here.
     public func status(of id: RequestID) -> RequestStatus? {
-        let isRunning = places[id] != nil
-        guard let request = places[id].map({ batch[$0] }) ?? waiting.requests.first(where: { $0.id == id })
+        let place = place(of: id)
+        guard let request = place.map({ batch[$0] }) ?? waiting.requests.first(where: { $0.id == id })
         else { return nil }
         let bounds = request.bounds
         let chains = min(max(request.chains ?? bounds.upperBound, bounds.lowerBound), bounds.upperBound)
         return RequestStatus(
-            phase: !isRunning ? .queued : request.isPrefilling ? .prefill : .decode,
+            phase: place == nil ? .queued : request.isPrefilling ? .prefill : .decode,
             chains: chains,
             promptTokens: request.promptTokens,
             generatedTokens: request.generated
@@ -109,7 +111,7 @@ public struct Scheduler: Sendable {
     /// - Parameter endedItself: by an end token or a stop string, and not for want of tokens or time: its length says how
     ///   long answers become.
     public mutating func finish(_ id: RequestID, endedItself: Bool, now: ContinuousClock.Instant) {
-        if let place = places[id] {
+        if let place = place(of: id, near: latestPlace) {
             let request = batch[place]
             if let admitted = request.admitted { serviceTime.observe(timeline.seconds(at: now) - admitted) }
             lengths.observe(request.generated, isComplete: endedItself)
@@ -120,10 +122,8 @@ public struct Scheduler: Sendable {
     /// Takes a request out, wherever it is. Returns whether it was there.
     @discardableResult
     public mutating func remove(_ id: RequestID) -> Bool {
-        if let place = places[id] {
-            let removed = batch.remove(at: place)
-            renumber()
-            forgetClient(removed.client)
+        if let place = place(of: id, near: latestPlace) {
+            forgetClient(leave(place).client)
             return true
         }
         guard let removed = waiting.remove(id) else { return false }
@@ -131,14 +131,24 @@ public struct Scheduler: Sendable {
         return true
     }
 
-    private mutating func forgetClient(_ client: String) {
+    private mutating func forgetClient(_ client: ClientID) {
         guard !batch.contains(where: { $0.client == client }) else { return }
         waiting.keepCounters { name in batch.contains { $0.client == name } }
     }
 
-    private mutating func renumber() {
-        places.removeAll(keepingCapacity: true)
-        for (place, request) in batch.enumerated() { places[request.id] = place }
+    /// Where a running request is in `batch`; nil when it is not there.
+    ///
+    /// - Parameter guess: it may be here, or one behind.
+    private func place(of id: RequestID, near guess: Int = 0) -> Int? {
+        if guess < ids.count && ids[guess] == id { return guess }
+        if guess + 1 < ids.count && ids[guess + 1] == id { return guess + 1 }
+        return ids.firstIndex(of: id)
+    }
+
+    /// Takes a request out of the batch.
+    private mutating func leave(_ place: Int) -> TrackedRequest {
+        ids.remove(at: place)
+        return batch.remove(at: place)
     }
 
     // MARK: Steps
@@ -156,19 +166,19 @@ public struct Scheduler: Sendable {
 
     /// Notes that the plan was run.
     public mutating func advance(_ plan: StepPlan) {
-        var client = "", tokens = 0
+        var client: ClientID?, tokens = 0
         for part in plan.parts {
-            guard let place = places[part.id] else { continue }
-            batch[place].computed = part.start + part.count
-            if part.logits != .none { batch[place].chains = part.chains }
+            guard let place = place(of: part.id, near: latestPlace) else { continue }
+            latestPlace = place
+            batch[place].advance(part)
             // One entry in the books for a run of requests of one client.
             if batch[place].client != client {
-                if tokens > 0 { waiting.charge(client, tokens: Double(tokens)) }
+                if let client { waiting.charge(client, tokens: Double(tokens)) }
                 (client, tokens) = (batch[place].client, 0)
             }
             tokens += part.count
         }
-        if tokens > 0 { waiting.charge(client, tokens: Double(tokens)) }
+        if let client { waiting.charge(client, tokens: Double(tokens)) }
     }
 
     /// Learns how long a step of this shape took.
@@ -178,9 +188,9 @@ public struct Scheduler: Sendable {
 
     /// Notes that a token was generated for a request, which the next step will feed back.
     public mutating func appended(_ id: RequestID, now: ContinuousClock.Instant) {
-        guard let place = places[id] else { return }
-        batch[place].known += 1
-        if batch[place].firstToken == nil { batch[place].firstToken = timeline.seconds(at: now) }
+        guard let place = place(of: id, near: latestPlace) else { return }
+        latestPlace = place
+        batch[place].append { timeline.seconds(at: now) }
     }
 
     // MARK: Places
@@ -198,13 +208,16 @@ public struct Scheduler: Sendable {
     private mutating func admit(now: Double, room: inout some KVRoom, _ plan: inout StepPlan) {
         guard !waiting.isEmpty else { return }
         let expired = Set(plan.expired)
+        let cost = cost, chunk = chunk
         while batch.count < limits.running, !waiting.isEmpty {
             let gate = gate(now: now)
-            let next = waiting.removeNext { [self] request in
-                guard !expired.contains(request.id), passes(request, gate, now: now) else { return false }
-                return !waitsForLeader(request)
+            let turn = waiting.next { request in
+                let prefill = cost.prefillSeconds(request.missingPrompt, chunk: chunk)
+                guard gate.admits(request, prefill: prefill, now: now) else { return false }
+                return !expired.contains(request.id) && (request.leader == nil || !waitsForLeader(request))
             }
-            guard var next else { return }
+            guard let turn else { return }
+            var next = waiting.take(turn)
             let cached = room.begin(next.id, known: next.known)
             let needed = blocks(for: next.known) - cached / limits.blockTokens + owedBlocks
             guard room.canTake(blocks: needed) || batch.isEmpty else {
@@ -215,7 +228,7 @@ public struct Scheduler: Sendable {
             next.computed = cached
             let isResumed = next.admitted != nil
             if !isResumed { next.admitted = now }
-            places[next.id] = batch.count
+            ids.append(next.id)
             batch.append(next)
             plan.started.append(.init(id: next.id, cachedTokens: cached, isResumed: isResumed))
         }
@@ -229,22 +242,24 @@ public struct Scheduler: Sendable {
 
     /// Samples of one prompt wait for the first of them to have computed it.
     func waitsForLeader(_ request: TrackedRequest) -> Bool {
-        guard let leader = request.leader, let place = places[leader] else { return false }
+        guard let leader = request.leader, let place = place(of: leader) else { return false }
         return batch[place].isPrefilling
     }
 
-    /// A request's share of the step.
+    /// A running request's share of the step.
     struct Share {
-        var place: Int
-        var count: Int
+        /// Tokens to compute.
+        var count = 0
+        /// What it needs, in seconds a step; infinite: it has no limit. Zero: it is late.
+        var pace = Double.infinity
     }
 
-    /// Gives decoding requests a token each and prefills the rest of the step, with KV for all of them.
+    /// Gives decoding requests a token each and prefills the rest of the step, with KV for all of them. Shares are by place,
+    /// like the batch.
     private mutating func reserve(room: inout some KVRoom, _ plan: inout StepPlan) -> [Share] {
         let expired = Set(plan.expired)
         var budget = limits.stepTokens
-        // By place, like the batch.
-        var counts = [Int](repeating: 0, count: batch.count)
+        var shares = [Share](repeating: Share(), count: batch.count)
         for prefills in [false, true] {
             // Who gives way is decided from the end, so the batch shrinks behind the index.
             var place = 0
@@ -256,18 +271,18 @@ public struct Scheduler: Sendable {
                 }
                 let count = min(budget, missing)
                 if room.reserve(id, count: batch[place].computed + count) {
-                    counts[place] = count
+                    shares[place].count = count
                     budget -= count
                     place += 1
                 } else {
                     let victim = lastToKeep()
-                    budget += counts.remove(at: victim)
+                    budget += shares.remove(at: victim).count
                     preempt(victim, room: &room, &plan)
                     if victim < place { place -= 1 }
                 }
             }
         }
-        return batch.indices.compactMap { counts[$0] > 0 ? Share(place: $0, count: counts[$0]) : nil }
+        return shares
     }
 
     /// The running request that gives way: of the lowest priority the one that came last.
@@ -280,8 +295,7 @@ public struct Scheduler: Sendable {
     }
 
     private mutating func preempt(_ place: Int, room: inout some KVRoom, _ plan: inout StepPlan) {
-        var victim = batch.remove(at: place)
-        renumber()
+        var victim = leave(place)
         room.giveUp(victim.id)
         victim.computed = 0
         waiting.insert(victim)

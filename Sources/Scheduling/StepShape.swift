@@ -1,18 +1,14 @@
 /// What the time of a step depends on: how many rows of which kind. A row is a token of the ragged batch.
 public struct StepShape: Sendable, Hashable {
-    /// Rows that only write their key and value: the prompts' tokens but their last.
-    public var silentRows: Int
+    public var silent: SilentRows
     /// Position `i - 1`: rows that want logits and run at least `i` chains.
     public var tiers: [Int]
-    /// Positions that the silent rows look at, all together.
-    public var silentContext: Int
     /// Positions that the other rows look at, each times the row's chains: every chain has its own query heads.
     public var context: Int
 
-    public init(silentRows: Int = 0, tiers: [Int], silentContext: Int = 0, context: Int = 0) {
-        self.silentRows = silentRows
+    public init(silent: SilentRows = SilentRows(), tiers: [Int], context: Int = 0) {
+        self.silent = silent
         self.tiers = tiers
-        self.silentContext = silentContext
         self.context = context
     }
 
@@ -40,21 +36,7 @@ public struct StepShape: Sendable, Hashable {
 
     /// Adds the silent rows of a run of tokens from `start` on.
     public mutating func addSilent(start: Int, count: Int) {
-        silentRows += count
-        silentContext += count * start + count * (count + 1) / 2
-    }
-
-    /// Takes out what ``add(promptOf:)`` added.
-    mutating func remove(promptOf request: TrackedRequest) {
-        var prompt = StepShape(chains: 0)
-        prompt.add(promptOf: request)
-        silentRows -= prompt.silentRows
-        silentContext -= prompt.silentContext
-    }
-
-    /// Adds what is missing of a request's prompt, its last token aside.
-    mutating func add(promptOf request: TrackedRequest) {
-        addSilent(start: request.computed, count: max(0, request.missing - 1))
+        silent += SilentRows(start: start, count: count)
     }
 }
 

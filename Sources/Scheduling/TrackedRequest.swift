@@ -2,8 +2,7 @@ import Core
 
 /// A request on its way through the scheduler: waiting for a place, running, or waiting again after it was preempted.
 ///
-/// Every step looks at every request, so this is plain numbers, its client's name aside. Times are seconds on the
-/// scheduler's ``Timeline``.
+/// Every step looks at every request, so this is plain numbers. Times are seconds on the scheduler's ``Timeline``.
 struct TrackedRequest: Sendable {
     let id: RequestID
     /// Its place in the order of arrival.
@@ -17,7 +16,7 @@ struct TrackedRequest: Sendable {
     var limits: TimeLimits
     let priority: Int
     let leader: RequestID?
-    let client: String
+    let client: ClientID
 
     /// Tokens known: the prompt and what was generated.
     var known: Int
@@ -44,7 +43,7 @@ struct TrackedRequest: Sendable {
         limits = TimeLimits(request.budget, start: arrival)
         priority = request.priority
         leader = request.leader
-        client = request.client
+        client = ClientID(request.client)
         known = request.promptTokens
     }
 
@@ -55,6 +54,18 @@ struct TrackedRequest: Sendable {
             bounds = chains.scheduled(available: available)
         }
         if let budget = change.budget { limits = TimeLimits(budget, start: received) }
+    }
+
+    /// Notes that a part of it was run.
+    mutating func advance(_ part: StepPlan.Part) {
+        computed = part.start + part.count
+        if part.logits != .none { chains = part.chains }
+    }
+
+    /// Notes that a token was generated.
+    mutating func append(at now: () -> Double) {
+        known += 1
+        if firstToken == nil { firstToken = now() }
     }
 
     /// Tokens generated.

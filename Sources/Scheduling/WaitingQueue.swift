@@ -21,12 +21,12 @@ struct WaitingQueue: Sendable {
     }
 
     /// Sorted, for every client that waits. Most come at the end and go from the front.
-    private var entries: [String: Deque<Entry>] = [:]
+    private var entries: [ClientID: Deque<Entry>] = [:]
     /// Tokens computed for every client that waits or runs.
-    private var served: [String: Double] = [:]
+    private var served: [ClientID: Double] = [:]
     private(set) var count = 0
     /// The prompts of all that wait, as silent rows.
-    private(set) var prompts = StepShape(chains: 0)
+    private(set) var prompts = SilentRows()
     /// How many of those who wait have a latency budget.
     private(set) var limitedCount = 0
     /// Nobody who waits is cut off before this; nil: nobody is.
@@ -44,10 +44,13 @@ struct WaitingQueue: Sendable {
         }
     }
 
-    /// Those that get a place before `request` would, in about their order.
-    func ahead(of request: TrackedRequest) -> [TrackedRequest] {
+    /// What `value` says of those that get a place before `request` would, in about their order.
+    func ahead<Value>(of request: TrackedRequest, _ value: (TrackedRequest) -> Value) -> [Value] {
         let entry = Entry(request: request, due: Self.due(request.limits))
-        let turn = entries[request.client]?.prefix { $0.precedes(entry) }.count ?? 0
+        let own = entries[request.client]
+        let turn = own?.prefix { $0.precedes(entry) }.count ?? 0
+        // One client alone: its list is the order.
+        if let own, entries.count == 1 { return own.prefix(turn).map { value($0.request) } }
         var ahead: [(turn: Int, entry: Entry)] = []
         for (client, list) in entries {
             for (index, other) in list.enumerated() where other.request.priority >= request.priority {
@@ -60,7 +63,7 @@ struct WaitingQueue: Sendable {
             if mine != theirs { return mine > theirs }
             return $0.turn != $1.turn ? $0.turn < $1.turn : $0.entry.precedes($1.entry)
         }
-        return ahead.map(\.entry.request)
+        return ahead.map { value($0.entry.request) }
     }
 
     mutating func insert(_ request: TrackedRequest) {
@@ -70,14 +73,20 @@ struct WaitingQueue: Sendable {
         if served[client] == nil { served[client] = served.values.min() ?? 0 }
         entries[client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
         count += 1
-        prompts.add(promptOf: request)
+        prompts += request.missingPrompt
         if request.limits.isLimited { limitedCount += 1 }
         if let cutOff = request.limits.cutOff { earliestCutOff = min(earliestCutOff ?? cutOff, cutOff) }
     }
 
-    /// Takes out the request whose turn it is among those that `isReady`; nil when none is.
-    mutating func removeNext(where isReady: (TrackedRequest) -> Bool) -> TrackedRequest? {
-        var best: (client: String, index: Int, entry: Entry, served: Double)?
+    /// Whose turn it is, until the queue changes.
+    struct Turn {
+        fileprivate var client: ClientID
+        fileprivate var index: Int
+    }
+
+    /// Finds the request whose turn it is among those that `isReady`; nil when none is.
+    func next(where isReady: (TrackedRequest) -> Bool) -> Turn? {
+        var best: (turn: Turn, entry: Entry, served: Double)?
         for (client, list) in entries {
             guard let index = list.firstIndex(where: { isReady($0.request) }) else { continue }
             let entry = list[index], turns = served[client] ?? 0
@@ -88,19 +97,28 @@ struct WaitingQueue: Sendable {
                     continue
                 }
             }
-            best = (client, index, entry, turns)
+            best = (Turn(client: client, index: index), entry, turns)
         }
-        guard let best else { return nil }
-        remove(client: best.client, index: best.index)
-        return best.entry.request
+        return best?.turn
+    }
+
+    /// Takes out the request whose turn it is.
+    mutating func take(_ turn: Turn) -> TrackedRequest {
+        guard let entry = entries[turn.client]?.remove(at: turn.index) else {
+            preconditionFailure("a turn ends when the queue changes")
+        }
+        if entries[turn.client]?.isEmpty == true { entries[turn.client] = nil }
+        count -= 1
+        prompts -= entry.request.missingPrompt
+        if entry.request.limits.isLimited { limitedCount -= 1 }
+        return entry.request
     }
 
     /// Takes out a request. Nil: it does not wait.
     mutating func remove(_ id: RequestID) -> TrackedRequest? {
         for (client, list) in entries {
             guard let index = list.firstIndex(where: { $0.request.id == id }) else { continue }
-            remove(client: client, index: index)
-            return list[index].request
+            return take(Turn(client: client, index: index))
         }
         return nil
     }
@@ -122,21 +140,13 @@ struct WaitingQueue: Sendable {
     }
 
     /// Notes that tokens were computed for a client.
-    mutating func charge(_ client: String, tokens: Double) {
+    mutating func charge(_ client: ClientID, tokens: Double) {
         served[client, default: 0] += tokens
     }
 
     /// Forgets the counters of clients that neither wait nor run.
-    mutating func keepCounters(of running: (String) -> Bool) {
+    mutating func keepCounters(of running: (ClientID) -> Bool) {
         served = served.filter { entries[$0.key] != nil || running($0.key) }
-    }
-
-    private mutating func remove(client: String, index: Int) {
-        guard let removed = entries[client]?.remove(at: index) else { return }
-        if entries[client]?.isEmpty == true { entries[client] = nil }
-        count -= 1
-        prompts.remove(promptOf: removed.request)
-        if removed.request.limits.isLimited { limitedCount -= 1 }
     }
 
     private static func due(_ limits: TimeLimits) -> Double {

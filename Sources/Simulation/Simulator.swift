@@ -44,11 +44,16 @@ package struct Simulator {
     private var now = 0.0
     private var result = Result(outcomes: [])
 
-    package init(_ options: Options) {
+    private init(_ workload: Workload, _ options: Options, limits: (Arrival) -> LatencyLimits) {
         self.options = options
         scheduler = Scheduler(limits: options.limits, cost: options.cost, policy: options.policy)
-        room = CountedRoom(blocks: options.limits.poolBlocks, blockTokens: options.limits.blockTokens)
+        room = CountedRoom(
+            blocks: options.limits.poolBlocks,
+            blockTokens: options.limits.blockTokens,
+            requests: workload.arrivals.count
+        )
         random = SeededRandom(seed: options.seed, stream: 7)
+        result.outcomes = workload.arrivals.map { RequestOutcome($0, limits: limits($0)) }
     }
 
     /// Runs a workload to its end.
@@ -62,16 +67,11 @@ package struct Simulator {
         limits: (Arrival) -> LatencyLimits,
         progress: (Int) -> Void = { _ in }
     ) -> Result {
-        var simulator = Simulator(options)
-        return simulator.run(workload, limits: limits, progress: progress)
+        var simulator = Simulator(workload, options, limits: limits)
+        return simulator.run(progress)
     }
 
-    private mutating func run(
-        _ workload: Workload,
-        limits: (Arrival) -> LatencyLimits,
-        progress: (Int) -> Void
-    ) -> Result {
-        result.outcomes = workload.arrivals.map { RequestOutcome($0, limits: limits($0)) }
+    private mutating func run(_ progress: (Int) -> Void) -> Result {
         var next = 0
         while next < result.outcomes.count || !scheduler.isIdle {
             if scheduler.isIdle { now = max(now, result.outcomes[next].scheduled) }
@@ -85,8 +85,6 @@ package struct Simulator {
         result.preemptions = scheduler.preemptions
         return result
     }
-
-    private var instant: ContinuousClock.Instant { instant(now) }
 
     private func instant(_ seconds: Double) -> ContinuousClock.Instant { origin + .seconds(seconds) }
 
@@ -108,7 +106,7 @@ package struct Simulator {
                     ),
                     arrival: instant(outcome.scheduled)
                 ),
-                now: instant
+                now: instant(now)
             )
         } catch {
             result.outcomes[index].end = now
@@ -126,8 +124,9 @@ package struct Simulator {
     }
 
     private mutating func step() {
-        let plan = scheduler.schedule(now: instant, room: &room)
-        for id in plan.expired { finish(id, .cut) }
+        let start = instant(now)
+        let plan = scheduler.schedule(now: start, room: &room)
+        for id in plan.expired { finish(id, .cut, now: start) }
         guard !plan.isEmpty else { return }
         let shape = plan.shape(chains: options.limits.chains)
         var seconds = options.cost.seconds(shape)
@@ -135,20 +134,25 @@ package struct Simulator {
         now += seconds
         result.steps += 1
         result.busySeconds += seconds
+        let end = instant(now)
         scheduler.advance(plan)
         for part in plan.parts where part.logits != .none {
             let index = Int(part.id.number)
             result.outcomes[index].note(tokens: 1, chains: part.chains, at: now)
             if result.outcomes[index].outputTokens == result.outcomes[index].plannedTokens {
-                finish(part.id, .completed)
+                finish(part.id, .completed, now: end)
             } else {
-                scheduler.appended(part.id, now: instant)
+                scheduler.appended(part.id, now: end)
             }
         }
         scheduler.observe(shape, seconds: seconds)
     }
 
-    private mutating func finish(_ id: RequestID, _ status: RequestOutcome.Status) {
+    private mutating func finish(
+        _ id: RequestID,
+        _ status: RequestOutcome.Status,
+        now instant: ContinuousClock.Instant
+    ) {
         let index = Int(id.number)
         scheduler.finish(id, endedItself: false, now: instant)
         room.giveUp(id)

@@ -130,6 +130,8 @@ struct Simulate: ParsableCommand {
         let unloaded = UnloadedTime(cost, limits: limits, position: position)
         let rule = LatencyRule(budget: budgetMs.map { .fixed($0 / 1000) } ?? .factor(budgetFactor, of: unloaded))
         let bound = FluidBound(load, cost: cost, limits: limits).chains(atRate: load.meanRate)
+        let foresight = Foresight(load, cost: cost, limits: limits, allowed: rule.limits(of:))
+        let foreseen = Double(foresight.met) / Double(load.arrivals.count)
         let alone = unloaded.seconds(
             promptTokens: Int(load.meanPromptTokens.rounded()),
             outputTokens: Int(load.meanOutputTokens.rounded())
@@ -140,7 +142,7 @@ struct Simulate: ParsableCommand {
             \(fixed(load.meanRate / capacity, digits: 2)) of the capacity at one chain \
             (\(fixed(capacity, digits: 2))/s), for \(fixed(load.duration, digits: 1)) s
             alone at full size \(fixed(alone * 1000, digits: 1)) ms; the fluid bound is \
-            \(fixed(bound, digits: 3)) chains
+            \(fixed(bound, digits: 3)) chains; with foresight \(fixed(foreseen * 100, digits: 2)) % could be met
 
             """
         )

@@ -2,6 +2,7 @@ import Core
 import KVCache
 import Model
 import Scheduling
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -14,8 +15,13 @@ import Testing
         private let cost: CostModel
         private(set) var now = ContinuousClock.now
         var chainCount: Int { model.chainCount }
+        /// So many times as long as it should a step takes.
+        private let disturbance: () -> Double
 
-        init(_ cost: CostModel) { self.cost = cost }
+        init(_ cost: CostModel, disturbance: @escaping () -> Double) {
+            self.cost = cost
+            self.disturbance = disturbance
+        }
 
         func forward(_ batch: Batch, cache: BlockPool) -> Logits {
             var shape = StepShape(chains: chainCount)
@@ -24,7 +30,7 @@ import Testing
                 shape.addSilent(start: segment.start, count: segment.logits == .none ? count : count - 1)
                 if segment.logits == .last { shape.add(position: segment.start + count - 1, chains: segment.chains) }
             }
-            now += .seconds(cost.seconds(shape))
+            now += .seconds(disturbance() * cost.seconds(shape))
             return model.forward(batch, cache: cache)
         }
     }
@@ -35,8 +41,12 @@ import Testing
         attention: 2e-8
     )
 
-    private func measure(time: Duration, poolBlocks: Int = 100) -> (cost: CostModel, loop: StepLoop) {
-        let model = TimedModel(Self.truth)
+    private func measure(
+        time: Duration,
+        poolBlocks: Int = 100,
+        disturbance: @escaping () -> Double = { 1 }
+    ) -> (cost: CostModel, loop: StepLoop) {
+        let model = TimedModel(Self.truth, disturbance: disturbance)
         let pool = PrefixHashModel.makePool(blocks: poolBlocks)
         let limits = SchedulerLimits(
             running: 16,
@@ -94,6 +104,24 @@ import Testing
     /// Fewer blocks than places.
     @Test func aSmallPoolIsMeasuredWithTheRowsItHolds() {
         expectNear(measure(time: .seconds(60), poolBlocks: 12).cost, tolerance: 0.1)
+    }
+
+    /// Other programs make steps many times as long, and there is no time to repeat many.
+    @Test(arguments: 0..<40) func onABusyMachineMoreStillCostsMore(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let cost = measure(time: .milliseconds(300)) {
+            Bool.random(using: &random) ? 1 : .random(in: 1...20, using: &random)
+        }.cost
+        for rows in 1...16 {
+            for chains in 1...4 {
+                let seconds = cost.decodeSeconds(rows: rows, chains: chains, position: 0)
+                #expect(seconds >= 0.99 * Self.truth.decodeSeconds(rows: rows, chains: chains, position: 0))
+                let smaller = chains > 1 ? cost.decodeSeconds(rows: rows, chains: chains - 1, position: 0) : 0
+                #expect(seconds > 1.005 * smaller, "\(rows) rows: chain \(chains) is free")
+                let fewer = rows > 1 ? cost.decodeSeconds(rows: rows - 1, chains: chains, position: 0) : 0
+                #expect(seconds >= fewer, "\(chains) chains: row \(rows) takes less than none")
+            }
+        }
     }
 
     @Test func nothingOfItIsFoundByRequests() {

@@ -62,6 +62,21 @@ import Testing
         #expect(reports.all.isEmpty)
     }
 
+    /// A write may end at any moment of a look at what is being written.
+    @Test func aSessionIsAskedForWhileWritesEnd() {
+        let archive = archive([MemoryTier()])
+        DispatchQueue.concurrentPerform(iterations: 2) { side in
+            if side == 0 {
+                for _ in 0..<100_000 { _ = archive.loadForeign("s", salt: nil) }
+            } else {
+                var bench = Bench(archive: archive)
+                for _ in 0..<300 { _ = converse(&bench, "s", prompt(20)) }
+            }
+        }
+        archive.flush()
+        #expect(archive.load("s", salt: nil) != nil && reports.all.isEmpty)
+    }
+
     /// Between the moment a session is taken to be written and the moment the tier has it, it is still found.
     @Test func aSessionIsFoundWhileItIsWritten() throws {
         let tier = MemoryTier(holdsWrites: true)

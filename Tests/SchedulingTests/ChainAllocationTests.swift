@@ -19,7 +19,9 @@ import Testing
         safety: Double = .infinity,
         _ policy: ChainPolicy? = nil
     ) -> [Int] {
-        ChainAllocation(cost: cost, limit: limit, load: load, safety: safety).chains(of: rows, policy: policy ?? rules)
+        var rows = rows
+        ChainAllocation(cost: cost, limit: limit, load: load, safety: safety).allocate(&rows, policy: policy ?? rules)
+        return rows.map(\.chains)
     }
 
     @Test func withoutALimitEverybodyGetsTheMost() {

@@ -16,7 +16,7 @@ import Testing
     private func isNear(_ a: Double, _ b: Double, share: Double = 1e-9) -> Bool { abs(a - b) <= share * abs(b) }
 
     @Test func theDocumentedFormula() {
-        let shape = StepShape(silentRows: 7, tiers: [5, 3, 0], silentContext: 100, context: 2000)
+        let shape = StepShape(silent: .init(count: 7, context: 100), tiers: [5, 3, 0], context: 2000)
         let first = 0.1 + 5 * 0.01, tiers = [0.2 + 5 * 0.02, 0.4 + 3 * 0.04]
         let rows = first + tiers[0] + tiers[1] + 2000e-5
         let silent = 7 * 0.01 + 100e-5
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func silentRowsAlonePayForReadingTheFirstChain() {
-        let shape = StepShape(silentRows: 4, tiers: [0, 0, 0], silentContext: 50)
+        let shape = StepShape(silent: .init(count: 4, context: 50), tiers: [0, 0, 0])
         #expect(cost.rowSeconds(shape) == 0)
         #expect(isNear(cost.seconds(shape), 0.1 + 4 * 0.01 + 50e-5))
         #expect(cost.seconds(StepShape(chains: 3)) == 0)
@@ -49,8 +49,8 @@ import Testing
 
     /// A prompt's tokens look at their own prompt only.
     @Test func manyPromptsTakeAsLongAsOneAfterTheOther() {
-        var prompts = StepShape(chains: 3)
-        for _ in 0..<7 { prompts.addSilent(start: 0, count: 30) }
+        var prompts = SilentRows()
+        for _ in 0..<7 { prompts += SilentRows(start: 0, count: 30) }
         #expect(isNear(cost.prefillSeconds(prompts, chunk: 10), 7 * cost.prefillSeconds(tokens: 30, chunk: 10)))
     }
 
@@ -64,7 +64,7 @@ import Testing
     // MARK: Correction
 
     private static let rows = StepShape(tiers: [8, 8, 8], context: 500)
-    private static let silent = StepShape(silentRows: 64, tiers: [0, 0, 0], silentContext: 2080)
+    private static let silent = StepShape(silent: .init(count: 64, context: 2080), tiers: [0, 0, 0])
 
     @Test func rowsThatBecameTwiceAsSlow() {
         var learned = cost

@@ -106,4 +106,16 @@ import Testing
         // One request has 1 s, the other counts as if it had 10.
         #expect(abs(load.horizon - 2 / 1.1) < 0.01)
     }
+
+    @Test func timesThatDifferAreUneven() {
+        var equal = OfferedLoad(), unequal = OfferedLoad()
+        #expect(equal.unevenness == 0)
+        for index in 0..<3000 {
+            equal.observe(seconds: 0.1, within: 2, at: Double(index))
+            unequal.observe(seconds: 0.1, within: index % 2 == 0 ? 1 : 9, at: Double(index))
+        }
+        #expect(abs(equal.unevenness) < 1e-9)
+        // 1.8, the harmonic mean, of 5.
+        #expect(abs(unequal.unevenness - 0.64) < 0.01)
+    }
 }

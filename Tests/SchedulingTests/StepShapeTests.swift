@@ -16,8 +16,8 @@ import Testing
         #expect(shape.rows == 4)
         #expect(shape.context == 10 * 2 + 5 * 3 + 2 + 3)
         // Silent ones: 0, 1, 2, 3, and 2, 3.
-        #expect(shape.silentRows == 6)
-        #expect(shape.silentContext == 1 + 2 + 3 + 4 + 3 + 4)
+        #expect(shape.silent.count == 6)
+        #expect(shape.silent.context == 1 + 2 + 3 + 4 + 3 + 4)
     }
 
     @Test func anEmptyPlan() {

@@ -37,7 +37,11 @@ import Testing
         return TrackedRequest(request, order: count, arrival: arrival, available: 4)
     }
 
-    private mutating func next() -> RequestID? { queue.removeNext { _ in true }?.id }
+    private mutating func next() -> RequestID? { takeNext()?.id }
+
+    private mutating func takeNext(where isReady: (TrackedRequest) -> Bool = { _ in true }) -> TrackedRequest? {
+        queue.next(where: isReady).map { queue.take($0) }
+    }
 
     /// Everything that waits, in its order.
     private mutating func drain() -> [RequestID] {
@@ -58,14 +62,14 @@ import Testing
         insert("high", client: "c", priority: 2)
         insert("higher", client: "c", priority: 3)
         insert("low", client: "d", priority: -1)
-        queue.charge("c", tokens: 1e6)
+        queue.charge(ClientID("c"), tokens: 1e6)
         #expect(drain() == ["higher", "high", "urgent", "other client", "low"])
     }
 
     @Test mutating func whoWasServedLeastComesBeforeDeadlines() {
         insert("hurried", client: "a", budget: LatencyBudget(whole: .seconds(1)))
         insert("calm", client: "b")
-        queue.charge("a", tokens: 5)
+        queue.charge(ClientID("a"), tokens: 5)
         #expect(drain() == ["calm", "hurried"])
     }
 
@@ -80,13 +84,13 @@ import Testing
 
     @Test mutating func newcomersDoNotBringTurnsAlong() {
         insert("old 1", client: "old")
-        queue.charge("old", tokens: 1000)
+        queue.charge(ClientID("old"), tokens: 1000)
         insert("new 1", client: "new")
         insert("new 2", client: "new")
         insert("old 2", client: "old")
         // The newcomer starts where the least served one is, so that they take turns from here on.
         var order: [RequestID] = []
-        while let request = queue.removeNext(where: { _ in true }) {
+        while let request = takeNext() {
             order.append(request.id)
             queue.charge(request.client, tokens: 10)
         }
@@ -98,8 +102,8 @@ import Testing
         for index in 0..<5 { insert("small \(index)", client: "small") }
         var served = 0
         var places: [Int] = []
-        while let request = queue.removeNext(where: { _ in true }) {
-            if request.client == "small" { places.append(served) }
+        while let request = takeNext() {
+            if request.client == ClientID("small") { places.append(served) }
             served += 1
             queue.charge(request.client, tokens: 20)
         }
@@ -109,8 +113,8 @@ import Testing
 
     @Test mutating func whatIsNotReadyIsPassed() {
         for id: RequestID in ["a", "b", "c"] { insert(id) }
-        #expect(queue.removeNext { $0.id != "a" }?.id == "b")
-        #expect(queue.removeNext { _ in false } == nil)
+        #expect(takeNext { $0.id != "a" }?.id == "b")
+        #expect(takeNext { _ in false } == nil)
         #expect(queue.count == 2)
         #expect(drain() == ["a", "c"])
     }
@@ -127,11 +131,11 @@ import Testing
     @Test mutating func countersOfThoseWhoLeftAreForgotten() {
         insert("a", client: "gone")
         insert("b", client: "waits")
-        queue.charge("gone", tokens: 100)
-        queue.charge("waits", tokens: 50)
-        queue.charge("runs", tokens: 70)
+        queue.charge(ClientID("gone"), tokens: 100)
+        queue.charge(ClientID("waits"), tokens: 50)
+        queue.charge(ClientID("runs"), tokens: 70)
         _ = queue.remove("a")
-        queue.keepCounters { $0 == "runs" }
+        queue.keepCounters { $0 == ClientID("runs") }
         // Had its counter been kept, it would come last.
         insert("again", client: "gone")
         insert("more", client: "runs")
@@ -141,7 +145,7 @@ import Testing
     // MARK: Ahead of a newcomer
 
     private func ahead(client: String, priority: Int = 0, budget: LatencyBudget = .none) -> [RequestID] {
-        queue.ahead(of: request("newcomer", client, priority, budget, arrival: 0)).map(\.id)
+        queue.ahead(of: request("newcomer", client, priority, budget, arrival: 0), \.id)
     }
 
     @Test mutating func aClientsOwnRequestsAreAheadByTheirDeadlines() {
