@@ -253,5 +253,6 @@ def test_sessions_stay_where_they_are(cluster: Cluster) -> None:
     )
     assert people.failed == people.lost == []
     assert len(people.behind) <= 0.05 * people.turns, people.behind
-    # So few people load the replicas unevenly; test_balancer.py asks for 95 % of more of them.
-    assert moved <= 0.1 * people.turns
+    # So few people load the replicas unevenly, most of all where other programs hold one of them up; without affinity two of
+    # three turns would move. test_balancer.py asks for 95 % of more people.
+    assert moved <= 0.2 * people.turns
