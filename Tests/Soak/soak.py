@@ -253,8 +253,9 @@ def main() -> int:
               f"resident {before[1] / 1e6:.0f} -> {after[1] / 1e6:.0f} MB")
         statuses = (loaded.stop(), reference.stop())
         print(f"exit statuses {statuses}")
-        # Pages come with their first use and allocators keep some, so memory is judged from a quarter of the time on.
-        settled = soak.resident[len(soak.resident) // 4] if len(soak.resident) > 3 else after[1]
+        # Pages come with their first use, and allocators and the spare memory for sessions keep some, so memory is judged from
+        # half of the time on.
+        settled = soak.resident[len(soak.resident) // 2] if len(soak.resident) > 3 else after[1]
         sound = (
             soak.counts["WRONG"] == 0 and soak.counts["BROKEN"] == 0 and used == 0 and statuses == (0, 0)
             and after[0] <= before[0] + 2 and (options.any_memory or after[1] - settled < 16e6)
