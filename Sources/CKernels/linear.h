@@ -24,6 +24,8 @@ typedef struct {
 /// How far ahead a single tile asks: a row of int4, and several rows.
 enum { AHEAD_ONE_ROW = 4096, AHEAD_ROWS = 16384 };
 
+/// Whether a tile of R rows works so long on a line that it asks. VNNI is done with a line of int8 sooner than the line comes,
+/// for two rows too.
 INLINE int asks_ahead(const int R, const ck_format format) {
     return format == CK_PANEL_INT4 || (format == CK_PANEL_INT8 && !CK_HAS_VNNI) || R > (format == CK_PANEL_INT8 ? 2 : 1);
 }
@@ -226,6 +228,7 @@ INLINE void stripe(const int T, const int S, const int H, const ck_format format
     // Where a panel is gone through several times, each time asks for its share of the next one; once, for what comes soon.
     const ptrdiff_t times = tiles * (2 / H), share = (ptrdiff_t)ck_panel_bytes(format, n) / times;
     const ptrdiff_t distance = times > 1 ? share * (times + S * tiles) : rows > 1 ? AHEAD_ROWS : AHEAD_ONE_ROW;
+    // More than 64 tiles have a pace of 0: a prompt works so long on a panel that the next one is no matter.
     ahead coming = {w + distance, LINE / times};
     for (ptrdiff_t step = even; rows > 0; rows -= step, y += step * ys, x += step * xs, coming.next += share) {
         if (rows < step) step = rows;

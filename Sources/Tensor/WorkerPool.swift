@@ -99,8 +99,9 @@ public final class WorkerPool: Sendable {
 /// What the caller and the threads share.
 ///
 /// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `job` and
-/// `tasks` stay what they are until it is reported in `finished`: a thread looks at them once, after its first task of a fork. `fork` tells the threads that there is something to take:
-/// each looks once at a fork's runs, since what is not there then never comes.
+/// `tasks` stay what they are until it is reported in `finished`: a thread looks at them once, after its first task of a fork.
+/// `fork` tells the threads that there is something to take: each looks once at a fork's runs, since what is not there then never
+/// comes.
 ///
 /// Proof of Sendable: `job`, `tasks` and `base` change only while no task is taken.
 private final class Shared: @unchecked Sendable {

@@ -1,6 +1,7 @@
 """Sessions that replicas share in a real Redis, and what happens to requests when Redis fails: nothing.
 
 REDIS names the program; `make test-clients` brings it. Without one these tests are skipped.
+Long, as all of them share the Redis and the replicas that are made here.
 """
 
 import signal

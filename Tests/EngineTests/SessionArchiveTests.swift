@@ -1,3 +1,5 @@
+// Sessions written to tiers and read back. Long, as the tests share the conversations and reports that are made at its head.
+
 import Core
 import Foundation
 import Synchronization
