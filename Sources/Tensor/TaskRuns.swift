@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// A run is one word, (fork << 32 | first << 16 | end), and a task is taken by compare-and-swap: success proves that the fork
 /// still has an unfinished task, the one just taken. Who is late finds another fork's number, or an empty run.
-struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or constant, but for what ``work(for:)`` is about
+struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or constant, and see ``work(for:)``
     /// All that a worker hears of a fork, in one cache line: between processors that share no cache each line takes a quarter
     /// of a microsecond.
     private struct Run: ~Copyable {
