@@ -77,8 +77,9 @@ public struct BenchRun {
     }
 
     /// Measures everything.
-    /// - Parameter dense: a dense model of the same width to hold prefill against, if wanted.
-    public mutating func measure(dense: Checkpoint?) throws -> BenchReport {
+    /// - Parameter dense: opens a dense model of the same width, with its matrices in a format, to hold prefill against; last of
+    ///   all, so that its pages are not in what serving takes.
+    public mutating func measure(dense: ((WeightFormat) throws -> Checkpoint)?) throws -> BenchReport {
         let start = ContinuousClock.now
         let times = ProcessorTimes.now()
         // First, while this process has nothing in memory but the model.
@@ -104,7 +105,7 @@ public struct BenchRun {
         measurePrefill(model, machine, peak: peak)
         measureDecode(model, machine, peak: peak)
         if plan.isContended { try measureContended(model) }
-        if let dense { try measureDense(model, dense) }
+        if let dense { try measureDense(model, dense(model.model.bodyFormat)) }
         if let times, let now = ProcessorTimes.now() {
             report.disturbance = now.disturbance(since: times, seconds: (.now - start) / .seconds(1))
         }

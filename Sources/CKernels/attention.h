@@ -10,6 +10,9 @@
 // never touches a token beyond its own context, and tiles only change which sums are computed side by side: so a query's
 // result is the same bits in any company.
 //
+// bf16 comes in pairs, two dimensions of a key or two tokens of a value in a 32-bit lane. Where the processor multiplies such
+// pairs, queries and e^(s - maximum) are rounded to bf16 like the keys and values that they meet.
+//
 // A head has a few KiB in a block and the next block is far away, which the processor cannot foresee: while some groups are
 // worked on, the next are asked for.
 //
@@ -31,8 +34,8 @@ typedef struct attention_state {
     const ck_attention *a;
     ptrdiff_t queries;
     ptrdiff_t query_stride;                ///< of `packed`
-    float *packed;                         ///< [queries][query_stride], scaled
-    float *scores;                         ///< [queries][SCORE_STRIDE], of the chunk at hand; then e^(s - top)
+    float *packed;                         ///< [queries][query_stride], scaled; for pairs, bf16 in the first half of each
+    float *scores;                         ///< [queries][SCORE_STRIDE], of the chunk at hand; then e^(s - top), likewise
     int32_t context[CK_ATTENTION_QUERIES]; ///< never less than the one before
     float *output[CK_ATTENTION_QUERIES];
     float top[CK_ATTENTION_QUERIES];       ///< highest score so far
@@ -74,6 +77,13 @@ INLINE void find_chunk(attention_chunk *c, const ck_attention *a, ptrdiff_t firs
     }
 }
 
+/// The two bf16 of each lane as f32; `*first` holds the pairs.
+INLINE void split(v16 *first, v16 *second) {
+    v16u pairs = (v16u)*first;
+    *first = (v16)(pairs << 16);
+    *second = (v16)(pairs & 0xffff0000u);
+}
+
 // MARK: Scores
 
 /// scores[Q][16 G] = queries[Q] . keys of G groups. One sum per score, in the order of dimensions.
@@ -83,20 +93,35 @@ INLINE void score_tile(const int Q, const int G, const ck_dtype dtype, ptrdiff_t
 #pragma clang loop unroll(full)
     for (int j = 0; j < Q * G; j++) acc[j] = splat(0.0f);
     for (ptrdiff_t d = 0; d < head_dim; d += 2) {  // dimensions come in pairs, as RoPE turns them
+        const ptrdiff_t pair = d * CK_TOKEN_GROUP * (ptrdiff_t)dtype_bytes(dtype);
+        v16 first[ATTENTION_GROUPS], second[ATTENTION_GROUPS];
 #pragma clang loop unroll(full)
-        for (int p = 0; p < 2; p++) {
-            ptrdiff_t lane = (d + p) * CK_TOKEN_GROUP;
-            v16 key[ATTENTION_GROUPS];
+        for (int g = 0; g < G; g++) {
+            ASK_FOR(next[g] + pair);
+            if (dtype == CK_F32) {
+                ASK_FOR(next[g] + pair + 64);
+                first[g] = load((const float *)(keys[g] + pair));
+                second[g] = load((const float *)(keys[g] + pair) + CK_TOKEN_GROUP);
+            } else {
+                first[g] = (v16)*(const v16u_any *)(keys[g] + pair);
+                if (!CK_HAS_BF16_DOT) split(&first[g], &second[g]);
+            }
+        }
+#pragma clang loop unroll(full)
+        for (int q = 0; q < Q; q++) {
+#if CK_HAS_BF16_DOT
+            if (dtype == CK_BF16) {
+                uint32_t both = ((const uint32_any *)(queries + q * query_stride))[d / 2];
+#pragma clang loop unroll(full)
+                for (int g = 0; g < G; g++) acc[q * G + g] = dot_bf16(acc[q * G + g], (v16u)first[g], both);
+                continue;
+            }
+#endif
+            v16 a = splat(queries[q * query_stride + d]), b = splat(queries[q * query_stride + d + 1]);
 #pragma clang loop unroll(full)
             for (int g = 0; g < G; g++) {
-                if (dtype == CK_F32 || p == 0) ASK_FOR(next[g] + lane * (ptrdiff_t)dtype_bytes(dtype));
-                key[g] = load_as(keys[g], lane, dtype);
-            }
-#pragma clang loop unroll(full)
-            for (int q = 0; q < Q; q++) {
-                v16 query = splat(queries[q * query_stride + d + p]);
-#pragma clang loop unroll(full)
-                for (int g = 0; g < G; g++) acc[q * G + g] = FMA(query, key[g], acc[q * G + g]);
+                acc[q * G + g] = FMA(a, first[g], acc[q * G + g]);
+                acc[q * G + g] = FMA(b, second[g], acc[q * G + g]);
             }
         }
     }
@@ -160,7 +185,7 @@ INLINE void score_chunk(const ck_dtype dtype, attention_state *s, const attentio
 // MARK: Softmax
 
 /// Scores of one query's chunk become e^(s - top), 0 beyond its context; its result so far is scaled to the new top.
-INLINE void exponentiate(attention_state *s, ptrdiff_t q, ptrdiff_t first) {
+INLINE void exponentiate(const ck_dtype dtype, attention_state *s, ptrdiff_t q, ptrdiff_t first) {
     ptrdiff_t groups = groups_within(s->context[q], first);
     if (groups == 0) return;
     float *scores = s->scores + q * SCORE_STRIDE, *last = scores + (groups - 1) * CK_TOKEN_GROUP;
@@ -184,6 +209,14 @@ INLINE void exponentiate(attention_state *s, ptrdiff_t q, ptrdiff_t first) {
     v16 shift = splat(top), total = s->total[q];
     for (ptrdiff_t g = 0; g < groups; g++) {
         v16 e = exponential_of(load(scores + g * CK_TOKEN_GROUP) - shift);
+#if CK_HAS_BF16_DOT
+        if (dtype == CK_BF16) {
+            v16s rounded = round_bf16(e);
+            total += from_bf16(rounded);
+            *(v16s_any *)((uint16_t *)scores + g * CK_TOKEN_GROUP) = rounded;  // behind what is still to be read
+            continue;
+        }
+#endif
         total += e;
         store(scores + g * CK_TOKEN_GROUP, e);
     }
@@ -191,6 +224,39 @@ INLINE void exponentiate(attention_state *s, ptrdiff_t q, ptrdiff_t first) {
 }
 
 // MARK: Values
+
+/// acc[Q][16 D dimensions] += weights[Q] . values, of one token or, bf16, of two: of the first of them if `is_half`, when the
+/// other may be anything.
+INLINE void mix_step(const int Q, const int D, const ck_dtype dtype, const int is_half, ptrdiff_t width, const char *values,
+                     const char *next, const float *weights, v16 *acc) {
+    v16 first[ATTENTION_GROUPS], second[ATTENTION_GROUPS];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < D; j++) {
+        ASK_FOR(next + 64 * j);
+        first[j] = width == 16 ? load((const float *)(values + 64 * j)) : load_tail(values, 0, width, CK_F32);
+        if (is_half) first[j] = (v16)((v16u)first[j] & 0xffffu);
+        if (dtype == CK_BF16 && !CK_HAS_BF16_DOT) split(&first[j], &second[j]);
+    }
+#pragma clang loop unroll(full)
+    for (int q = 0; q < Q; q++) {
+        const float *own = weights + q * SCORE_STRIDE;
+#if CK_HAS_BF16_DOT
+        if (dtype == CK_BF16) {
+            uint32_t both = *(const uint32_any *)own;
+#pragma clang loop unroll(full)
+            for (int j = 0; j < D; j++) acc[q * D + j] = dot_bf16(acc[q * D + j], (v16u)first[j], both);
+            continue;
+        }
+#endif
+        v16 w = splat(own[0]);
+#pragma clang loop unroll(full)
+        for (int j = 0; j < D; j++) acc[q * D + j] = FMA(w, first[j], acc[q * D + j]);
+        if (dtype == CK_F32 || is_half) continue;
+        w = splat(own[1]);
+#pragma clang loop unroll(full)
+        for (int j = 0; j < D; j++) acc[q * D + j] = FMA(w, second[j], acc[q * D + j]);
+    }
+}
 
 /// output[Q][16 D dimensions] += weights[Q][tokens] . values[tokens]: one sum per element, in the order of tokens. `width` is
 /// 16, or less for the last dimensions of a head whose size is no multiple of it (D = 1).
@@ -207,28 +273,21 @@ INLINE void mix_tile(const int Q, const int D, const ck_dtype dtype, ptrdiff_t h
             acc[q * D + j] = width == 16 ? load(from) : load_tail(from, 0, width, CK_F32);
         }
     }
+    const int T = dtype == CK_F32 ? 1 : 2;  // tokens a step
     while (begin < end) {
         ptrdiff_t group = begin / CK_TOKEN_GROUP, slot = begin % CK_TOKEN_GROUP;
-        const char *values = groups[group] + value_offset + (slot * head_dim + dimension) * size;
+        const ptrdiff_t place = (slot * head_dim + dimension * T) * size;
+        const char *values = groups[group] + value_offset + place;
         // Asking for what is at hand already costs nothing to speak of.
-        const char *next = prefetch ? groups[group + AHEAD] + value_offset + (slot * head_dim + dimension) * size : values;
+        const char *next = prefetch ? groups[group + AHEAD] + value_offset + place : values;
         ptrdiff_t count = least(CK_TOKEN_GROUP - slot, end - begin);
-        const float *weight = weights + begin;
-        for (ptrdiff_t t = 0; t < count; t++) {
-            v16 value[ATTENTION_GROUPS];
-#pragma clang loop unroll(full)
-            for (int j = 0; j < D; j++) {
-                if (dtype == CK_F32 || j % 2 == 0) ASK_FOR(next + 16 * j * size);
-                value[j] = width == 16 ? load_as(values, 16 * j, dtype) : load_tail(values, 0, width, dtype);
+        for (ptrdiff_t t = 0; t < count; t += T, values += T * head_dim * size, next += T * head_dim * size) {
+            const float *own = weights + (begin + t) / (T == 2 && CK_HAS_BF16_DOT ? 2 : 1);
+            if (T == 2 && t + 1 == count) {
+                mix_step(Q, D, dtype, 1, width, values, next, own, acc);
+            } else {
+                mix_step(Q, D, dtype, 0, width, values, next, own, acc);
             }
-#pragma clang loop unroll(full)
-            for (int q = 0; q < Q; q++) {
-                v16 w = splat(weight[q * SCORE_STRIDE + t]);
-#pragma clang loop unroll(full)
-                for (int j = 0; j < D; j++) acc[q * D + j] = FMA(w, value[j], acc[q * D + j]);
-            }
-            values += head_dim * size;
-            next += head_dim * size;
         }
         begin += count;
     }
@@ -253,12 +312,13 @@ INLINE void mix_tokens(const int Q, const ck_dtype dtype, attention_state *s, co
 #undef MIX
 }
 
-/// Adds the chunk's values to the results. Tokens that all queries of a tile see are added for all at once; those that only
-/// the later ones see, query by query.
+/// Adds the chunk's values to the results. Tokens that all queries of a tile see are added for all at once, in whole pairs;
+/// those that only some see, query by query.
 INLINE void mix_chunk(const ck_dtype dtype, attention_state *s, const attention_chunk *c) {
     for (ptrdiff_t q = 0; q < s->queries; q += ATTENTION_TILE) {
         ptrdiff_t tile = least(s->queries - q, ATTENTION_TILE);
         ptrdiff_t common = least(s->context[q] - c->first, CHUNK);
+        if (dtype == CK_BF16 && tile > 1) common -= common % 2;
         if (common > 0) {
 #define TILE(Q) case Q: mix_tokens(Q, dtype, s, c, q, 0, common, q == 0); break
             switch (tile) {
@@ -271,7 +331,7 @@ INLINE void mix_chunk(const ck_dtype dtype, attention_state *s, const attention_
         } else {
             common = 0;
         }
-        for (ptrdiff_t p = q + 1; p < q + tile; p++) {
+        for (ptrdiff_t p = q; p < q + tile; p++) {
             ptrdiff_t own = least(s->context[p] - c->first, CHUNK);
             if (own > common) mix_tokens(1, dtype, s, c, p, common, own, 0);
         }
@@ -290,17 +350,19 @@ INLINE void attend(const ck_dtype dtype, const ck_attention *a, ptrdiff_t from, 
         s.context[q] = a->context + (int32_t)row;
         s.output[q] = a->output + offset;
         s.total[q] = splat(0.0f);
+        float *packed = s.packed + q * s.query_stride;
         for (int32_t d = 0; d < a->head_dim; d++) {
-            s.packed[q * s.query_stride + d] = a->query[offset + d] * a->scale;
+            packed[d] = a->query[offset + d] * a->scale;
             s.output[q][d] = 0.0f;
         }
+        if (CK_HAS_BF16_DOT && dtype == CK_BF16) to_bf16((uint16_t *)packed, packed, a->head_dim);
     }
     ptrdiff_t longest = s.context[queries - 1];
     for (ptrdiff_t first = 0; first < longest; first += CHUNK) {
         attention_chunk c;
         find_chunk(&c, a, first, longest, dtype_bytes(dtype));
         score_chunk(dtype, &s, &c);
-        for (ptrdiff_t q = 0; q < queries; q++) exponentiate(&s, q, first);
+        for (ptrdiff_t q = 0; q < queries; q++) exponentiate(dtype, &s, q, first);
         mix_chunk(dtype, &s, &c);
     }
     for (ptrdiff_t q = 0; q < queries; q++) {

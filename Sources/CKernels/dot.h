@@ -9,6 +9,11 @@
 INLINE v16 dot_bf16(v16 acc, v16u weights, uint32_t pair) {
     return (v16)_mm512_dpbf16_ps((__m512)acc, (__m512bh)weights, (__m512bh)_mm512_set1_epi32((int)pair));
 }
+
+/// To nearest even, as the processor does it.
+INLINE v16s round_bf16(v16 v) {
+    return (v16s)_mm512_cvtneps_pbh((__m512)v);
+}
 #endif
 
 INLINE v16i splat_int(int32_t s) {

@@ -192,26 +192,48 @@ void ck_pack(void *panels, ck_format format, const void *w, ck_dtype dtype, ptrd
     }
 }
 
+// A row has a few bytes in every line of its panel, which come from memory: loops this short have dozens of them on their way.
+
+static void unpack_bf16(float *y, const char *w, ptrdiff_t inputs) {
+    for (ptrdiff_t i = 0; i < inputs; i++) y[i] = float_of(w + i / 2 * CK_PANEL * 4, CK_BF16, i % 2);
+}
+
+static void unpack_int8(float *y, const char *group, ptrdiff_t o, ptrdiff_t inputs) {
+    for (ptrdiff_t g = 0; g < inputs; g += CK_GROUP, y += CK_GROUP, group += CK_PANEL * (2 + CK_GROUP)) {
+        const float scale = float_of(group, CK_F16, o);
+        const uint8_t *four = (const uint8_t *)group + CK_PANEL * 2 + o * 4;
+        for (ptrdiff_t k = 0; k < CK_GROUP; k += 4, four += CK_PANEL * 4) {
+            for (ptrdiff_t j = 0; j < 4; j++) y[k + j] = (float)(four[j] - 128) * scale;
+        }
+    }
+}
+
+static void unpack_int4(float *y, const char *group, ptrdiff_t o, ptrdiff_t inputs) {
+    for (ptrdiff_t g = 0; g < inputs; g += CK_GROUP, y += CK_GROUP, group += CK_PANEL * (2 + CK_GROUP / 2)) {
+        const float scale = float_of(group, CK_F16, o);
+        const uint8_t *four = (const uint8_t *)group + CK_PANEL * 2 + o * 4;
+        for (ptrdiff_t k = 0; k < CK_GROUP; k += 8, four += CK_PANEL * 4) {
+            for (ptrdiff_t j = 0; j < 4; j++) {
+                y[k + j] = (float)((four[j] & 15) - 8) * scale;
+                y[k + 4 + j] = (float)((four[j] >> 4) - 8) * scale;
+            }
+        }
+    }
+}
+
 void ck_unpack_row(float *y, const void *panels, ck_format format, ptrdiff_t inputs, ptrdiff_t output) {
     const char *panel = (const char *)panels + output / CK_PANEL * (ptrdiff_t)ck_panel_bytes(format, inputs);
     const ptrdiff_t o = output % CK_PANEL;
-    const ptrdiff_t group_bytes = (ptrdiff_t)ck_panel_bytes(format, CK_GROUP);
-    for (ptrdiff_t i = 0; i < inputs; i++) {
-        switch (format) {
-            case CK_PANEL_F32: y[i] = float_of(panel, CK_F32, i * CK_PANEL + o); break;
-            case CK_PANEL_F16: y[i] = float_of(panel, CK_F16, i * CK_PANEL + o); break;
-            case CK_PANEL_BF16: y[i] = float_of(panel, CK_BF16, i / 2 * 2 * CK_PANEL + 2 * o + i % 2); break;
-            case CK_PANEL_INT8:
-            case CK_PANEL_INT4: {
-                const char *group = panel + i / CK_GROUP * group_bytes;
-                const uint8_t *data = (const uint8_t *)group + CK_PANEL * 2;
-                ptrdiff_t k = i % CK_GROUP;
-                int q = format == CK_PANEL_INT8 ? data[(k / 4 * CK_PANEL + o) * 4 + k % 4] - 128
-                                                : (data[(k / 8 * CK_PANEL + o) * 4 + k % 4] >> (k % 8 / 4 * 4) & 15) - 8;
-                y[i] = (float)q * float_of(group, CK_F16, o);
-                break;
-            }
-        }
+    switch (format) {
+        case CK_PANEL_F32:
+            for (ptrdiff_t i = 0; i < inputs; i++) y[i] = float_of(panel, CK_F32, i * CK_PANEL + o);
+            break;
+        case CK_PANEL_F16:
+            for (ptrdiff_t i = 0; i < inputs; i++) y[i] = float_of(panel, CK_F16, i * CK_PANEL + o);
+            break;
+        case CK_PANEL_BF16: unpack_bf16(y, panel + o * 4, inputs); break;
+        case CK_PANEL_INT8: unpack_int8(y, panel, o, inputs); break;
+        case CK_PANEL_INT4: unpack_int4(y, panel, o, inputs); break;
     }
 }
 

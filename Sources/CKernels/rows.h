@@ -115,19 +115,22 @@ static void rope(float *x, ptrdiff_t heads, ptrdiff_t head_dim, const float *cos
 static void store_kv(char *key, char *value, ck_dtype dtype, ptrdiff_t slot, const float *k, const float *v,
                      ptrdiff_t head_dim) {
     ptrdiff_t group = slot / CK_TOKEN_GROUP, lane = slot % CK_TOKEN_GROUP;
-    ptrdiff_t first = group * CK_TOKEN_GROUP * head_dim + lane;  // keys: [group][head_dim][16]
     if (dtype == CK_F32) {
-        float *keys = (float *)key;
-        for (ptrdiff_t d = 0; d < head_dim; d++) keys[first + d * CK_TOKEN_GROUP] = k[d];
+        float *keys = (float *)key + group * CK_TOKEN_GROUP * head_dim + lane;  // [group][head_dim][16]
+        for (ptrdiff_t d = 0; d < head_dim; d++) keys[d * CK_TOKEN_GROUP] = k[d];
         memcpy((float *)value + slot * head_dim, v, (size_t)head_dim * sizeof(float));
         return;
     }
-    uint16_t *keys = (uint16_t *)key;
+    uint32_any *keys = (uint32_any *)key + group * CK_TOKEN_GROUP * head_dim / 2 + lane;  // [group][head_dim / 2][16][2]
+    uint16_any *values = (uint16_any *)value + slot / 2 * 2 * head_dim + slot % 2;        // [block_tokens / 2][head_dim][2]
     for (ptrdiff_t d = 0; d < head_dim; d += 16) {
         ptrdiff_t count = head_dim - d < 16 ? head_dim - d : 16;
         uint16_t rounded[16];
         to_bf16(rounded, k + d, count);
-        for (ptrdiff_t j = 0; j < count; j++) keys[first + (d + j) * CK_TOKEN_GROUP] = rounded[j];
+        for (ptrdiff_t j = 0; j < count; j += 2) {
+            keys[(d + j) / 2 * CK_TOKEN_GROUP] = rounded[j] | (uint32_t)rounded[j + 1] << 16;
+        }
+        to_bf16(rounded, v + d, count);
+        for (ptrdiff_t j = 0; j < count; j++) values[2 * (d + j)] = rounded[j];
     }
-    to_bf16((uint16_t *)value + slot * head_dim, v, head_dim);
 }

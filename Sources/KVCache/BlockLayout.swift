@@ -5,12 +5,16 @@ import Tensor
 /// The shape of one KV block: `blockTokens` tokens of every layer, in one run of bytes.
 ///
 /// ```
-/// [layers] x { keys [kvHeads][blockTokens / 16][headSize][16], values [kvHeads][blockTokens][headSize] }
+/// f32:  [layers] x { keys [kvHeads][blockTokens / 16][headSize][16],
+///                    values [kvHeads][blockTokens][headSize] }
+/// bf16: [layers] x { keys [kvHeads][blockTokens / 16][headSize / 2][16][2 dimensions],
+///                    values [kvHeads][blockTokens / 2][headSize][2 tokens] }
 /// ```
 ///
 /// A block holds all layers, so that a snapshot, a second tier or a copy moves one run of bytes. Inside a layer a head's keys
 /// are contiguous, because attention walks one KV head at a time. Keys are transposed in groups of 16 tokens: a vector lane
-/// is a token, and 16 scores are computed with no sum across lanes. Values are not: there a lane is a dimension.
+/// is a token, and 16 scores are computed with no sum across lanes. Values are not: there a lane is a dimension. A lane has
+/// room for two bf16, and processors that multiply them add two products at once: so they come in pairs.
 ///
 /// The layout is part of the snapshot format; changing it means a new format version.
 public struct BlockLayout: Sendable, Hashable {
@@ -61,12 +65,18 @@ public struct BlockLayout: Sendable, Hashable {
 
     /// Element `dimension` of the key of the token in `slot`, counted from the head's first key.
     public func keyElement(slot: Int, dimension: Int) -> Int {
-        let group = Kernels.tokenGroup
-        return (slot / group * headSize + dimension) * group + slot % group
+        let group = Kernels.tokenGroup, pair = elementsPerLane
+        let lane = (slot / group * headSize / pair + dimension / pair) * group + slot % group
+        return lane * pair + dimension % pair
     }
 
     /// Element `dimension` of the value of the token in `slot`, counted from the head's first value.
-    public func valueElement(slot: Int, dimension: Int) -> Int { slot * headSize + dimension }
+    public func valueElement(slot: Int, dimension: Int) -> Int {
+        let pair = elementsPerLane
+        return (slot / pair * headSize + dimension) * pair + slot % pair
+    }
+
+    private var elementsPerLane: Int { type == .bf16 ? 2 : 1 }
 
     private var headBytes: Int { blockTokens * headSize * type.byteCount }
     /// The keys, or the values, of one layer.

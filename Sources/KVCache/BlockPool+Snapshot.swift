@@ -77,18 +77,13 @@ extension BlockLayout {
         let size = type.byteCount
         for layer in 0..<layers {
             for head in 0..<kvHeads {
-                let keys = keyOffset(layer: layer, head: head)
+                let keys = keyOffset(layer: layer, head: head), values = valueOffset(layer: layer, head: head)
                 for dimension in 0..<headSize {
                     for slot in slots.lowerBound..<blockTokens {
                         zero(block, keys + keyElement(slot: slot, dimension: dimension) * size, count: size)
+                        zero(block, values + valueElement(slot: slot, dimension: dimension) * size, count: size)
                     }
                 }
-                let firstValue = valueElement(slot: slots.lowerBound, dimension: 0)
-                zero(
-                    block,
-                    valueOffset(layer: layer, head: head) + firstValue * size,
-                    count: (blockTokens * headSize - firstValue) * size
-                )
             }
         }
     }

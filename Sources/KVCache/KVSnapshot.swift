@@ -15,7 +15,7 @@ import Tensor
 /// docs/kv-layout.md has the format byte by byte. The chain count is no part of it: the same bytes serve every size.
 public struct KVSnapshot: Sendable, Hashable {
     /// The version that is written and the only one that is read.
-    public static let formatVersion: UInt32 = 1
+    public static let formatVersion: UInt32 = 2
 
     /// The session's name.
     public var name: String

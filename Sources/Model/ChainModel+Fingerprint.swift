@@ -6,8 +6,9 @@ extension ChainModel {
     /// Names the keys and values that this model writes for given tokens: models of one name write the same bytes into caches
     /// of one layout, whatever the machine, the threads and the chains loaded.
     ///
-    /// `<the checkpoint's fingerprint>/<format>/<arithmetic>`, as in `0f...9c/bf16/fma-1`: chain 1's weights, how they are
-    /// stored, and how products are computed. Kernels that round activations to bf16 have another arithmetic. With OpenBLAS
+    /// `<the checkpoint's fingerprint>/<format>/<arithmetic>`, as in `0f...9c/bf16/fma-2`: chain 1's weights, how they are
+    /// stored, and how products are computed. Kernels that round activations, or what attention multiplies, to bf16 have another
+    /// arithmetic. With OpenBLAS
     /// the last bits depend on how a prompt is cut, and the name says so (`openblas-...`): such keys and values are those of
     /// the model, but not always the same bytes.
     ///

@@ -19,9 +19,9 @@ struct AttentionRun {
 }
 
 extension ForwardPass {
-    /// Some KV heads of one run.
-    func mix(run part: Int, heads: Range<Int>, layer: Int, worker: Int) {
-        let run = scratch.attentionRuns[part]
+    /// Some KV heads of one run, and what they answer as the product after it takes it.
+    func mix(run part: Int, heads: Range<Int>, layer: Int, into input: Activations, worker: Int) {
+        let run = scratch.attentionRuns[part], preparesHeads = preparesHeads(for: input)
         plan.blocks.withUnsafeBufferPointer { blocks in
             for head in heads {
                 let offset = run.first * shape.width + head * shape.headSize
@@ -38,6 +38,17 @@ extension ForwardPass {
                     blockTable: blocks.baseAddress! + run.table,
                     scratch: scratch.attention.pointer + worker * scratch.attentionPerWorker
                 )
+                guard preparesHeads else { continue }
+                for tile in 0..<run.heads {
+                    let first = tile * shape.kvWidth + head * shape.headSize
+                    prepare(
+                        scratch.normed.pointer,
+                        width: shape.width,
+                        rows: run.first..<run.first + run.count,
+                        columns: first..<first + shape.headSize,
+                        into: input
+                    )
+                }
             }
         }
     }

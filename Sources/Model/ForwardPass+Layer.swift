@@ -20,8 +20,8 @@ extension ForwardPass {
     func attend(layer: Int, isLast: Bool) {
         let input = hiddenInput(for: weights.bodyFormat)
         // normed[r, head j] = softmax(query_j . keys^T / sqrt(headSize)) . values of KV head j mod H_kv, positions 0...own
-        fork(.mix(layer: layer), over: splits.heads)
-        if input.form != .f32 { fork(.prepareMixed(isLast: isLast, input: input), over: splits.activeRows) }
+        fork(.mix(layer: layer, input: input), over: splits.heads)
+        if !preparesHeads(for: input) { fork(.prepareMixed(isLast: isLast, input: input), over: splits.activeRows) }
 
         // hidden[r, D_i] += Wo_i[D_i, D_<=i] . normed[r, D_<=i]
         fork(.attentionOutput(layer: layer, isLast: isLast, input: input), over: splits.attentionOutput)
@@ -38,6 +38,11 @@ extension ForwardPass {
 
         // hidden[r, D_i] += Wd_i[D_i, F_<=i] . gate[r, F_<=i]
         fork(.down(layer: layer, isLast: isLast, inner: inner), over: splits.down)
+    }
+
+    /// Whether a head by itself can be written as products take it. Numbers that are quantised together may be of two heads.
+    func preparesHeads(for input: Activations) -> Bool {
+        input.form != .int8 || shape.headSize.isMultiple(of: WeightFormat.group)
     }
 
     /// Part numbers after those of the queries.
@@ -99,7 +104,7 @@ extension ForwardPass {
         )
     }
 
-    /// What attention answered, as the product after it takes it.
+    /// What attention answered, as the product after it takes it, where heads cannot be prepared one by one.
     func prepareMixed(group: Int, _ stretch: Range<Int>, isLast: Bool, into input: Activations) {
         forEachChain(group: group, stretch, isLast: isLast) { chain, rows in
             let columns = shape.columns[chain]..<shape.columns[chain + 1]

@@ -11,10 +11,11 @@ import Tensor
 final class ForwardPass: SplitWork {
     /// What all threads do together. `input` and `inner` are `[rows, D]` and `[rows, F]`, as products take them.
     enum Step {
+        case embed
         case normalise(weight: UnsafePointer<Float>, isLast: Bool, input: Activations)
         case project(layer: Int, isLast: Bool, input: Activations)
         case rotate(layer: Int)
-        case mix(layer: Int)
+        case mix(layer: Int, input: Activations)
         case prepareMixed(isLast: Bool, input: Activations)
         case attentionOutput(layer: Int, isLast: Bool, input: Activations)
         case gate(layer: Int, isLast: Bool, input: Activations, inner: Activations)
@@ -45,7 +46,8 @@ final class ForwardPass: SplitWork {
     }
 
     func run() {
-        embed()
+        cutEmbedding()
+        fork(.embed, over: splits.embedding)
         for layer in 0..<shape.layers {
             let isLast = layer == shape.layers - 1
             if layer == 0 || isLast { cut(isLast: isLast) }
@@ -63,14 +65,15 @@ final class ForwardPass: SplitWork {
         split.run(on: pool, self)
     }
 
-    func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {
+    override func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {
         switch step! {
+        case .embed: for row in range { embed(row) }
         case .normalise(let weight, let isLast, let input):
             normaliseRows(group: part, range, weight: weight, isLast: isLast, into: input)
         case .project(let layer, let isLast, let input):
             project(layer, part: part, isLast: isLast, outputs: range, rows: rows, x: input, worker: worker)
         case .rotate(let layer): for row in range { rotateAndStore(row: row, layer: layer) }
-        case .mix(let layer): mix(run: part, heads: range, layer: layer, worker: worker)
+        case .mix(let layer, let input): mix(run: part, heads: range, layer: layer, into: input, worker: worker)
         case .prepareMixed(let isLast, let input): prepareMixed(group: part, range, isLast: isLast, into: input)
         case .attentionOutput(let layer, let isLast, let input):
             let matrix = weights.layers[layer].attentionOutput[part]
@@ -94,16 +97,10 @@ final class ForwardPass: SplitWork {
     }
 
     /// hidden[r, D_i] = embedding_i[token_r]
-    private func embed() {
-        for (index, row) in plan.rows.enumerated() {
-            let hidden = scratch.hidden.pointer + index * shape.width
-            for chain in 0..<row.chains {
-                weights.embedding[chain].copyRow(
-                    Int(row.token),
-                    to: hidden + shape.columns[chain],
-                    kernels: kernels
-                )
-            }
+    private func embed(_ index: Int) {
+        let row = plan.rows[index], hidden = scratch.hidden.pointer + index * shape.width
+        for chain in 0..<row.chains {
+            weights.embedding[chain].copyRow(Int(row.token), to: hidden + shape.columns[chain], kernels: kernels)
         }
     }
 

@@ -7,6 +7,8 @@ import Tensor
 /// All layers but the last compute the same rows with matrices of the same sizes, so they are cut once for all of them, and
 /// once more for the last.
 struct PassSplits {
+    /// Rows, as they lie.
+    let embedding: WorkSplit
     /// The rows that chain 1 works on in all layers but the last: the few as part 0, the long as part 1.
     let everyRow: WorkSplit
     /// Likewise, in the layer at hand.
@@ -25,6 +27,7 @@ struct PassSplits {
 
     init(cutsRows: Bool) {
         func split() -> WorkSplit { WorkSplit(cutsRows: cutsRows) }
+        embedding = split()
         everyRow = split()
         activeRows = split()
         rotation = split()
@@ -37,6 +40,7 @@ struct PassSplits {
     }
 
     func removeAll() {
+        embedding.removeAll()
         everyRow.removeAll()
         activeRows.removeAll()
         rotation.removeAll()
@@ -79,10 +83,28 @@ extension ForwardPass {
         splits.logits.add(part: 0, outputs: shape.vocabularySize, inputs: shape.width, rows: wanting)
     }
 
-    /// Rows of both groups, to be normed or prepared: some multiply-adds for each number.
+    /// Cuts the first fork of a pass.
+    func cutEmbedding() {
+        splits.embedding.removeAll()
+        // A number of a packed matrix is on a line of memory of its own.
+        let numbers = numbers(of: plan.few, isLast: false) + numbers(of: plan.long, isLast: false)
+        let rows = plan.rows.count
+        splits.embedding.add(part: 0, count: rows, cost: 64 * numbers / max(rows, 1))
+    }
+
+    /// Rows of both groups, to be normed or prepared: for each number as much time as so many multiply-adds take.
     private func addRows(to split: WorkSplit, isLast: Bool) {
-        split.add(part: 0, count: plan.few.rows(chain: 1, last: isLast), cost: 4 * shape.width)
-        split.add(part: 1, count: plan.long.rows(chain: 1, last: isLast), cost: 4 * shape.width)
+        for (part, group) in [plan.few, plan.long].enumerated() {
+            let rows = group.rows(chain: 1, last: isLast)
+            split.add(part: part, count: rows, cost: 16 * numbers(of: group, isLast: isLast) / max(rows, 1))
+        }
+    }
+
+    /// How many numbers the hidden vectors of a group's rows have, up to each row's chains.
+    private func numbers(of group: RowPlan.Group, isLast: Bool) -> Int {
+        (0..<shape.chains).reduce(0) { sum, chain in
+            sum + group.rows(chain: chain + 1, last: isLast) * (shape.columns[chain + 1] - shape.columns[chain])
+        }
     }
 }
 

@@ -47,10 +47,12 @@ public struct Kernels: @unchecked Sendable {  // proof: points at a constant tab
     /// Names the arithmetic that results with weights of `format` come from: kernels of one name give the same bits. Changes
     /// with the order of their sums, too.
     public func arithmetic(for format: WeightFormat) -> String {
-        let version = 1
+        let version = 2
         return switch name {
         case "avx512bf16" where format == .bf16: "bf16-\(version)"
-        case "avx512bf16", "avx512", "avx2": "fma-\(version)"
+        // Attention over bf16 keys and values.
+        case "avx512bf16": "fma-bf16-\(version)"
+        case "avx512", "avx2": "fma-\(version)"
         case "neondot", "neon": "neon-\(version)"
         default: "\(name)-\(version)"
         }

@@ -11,11 +11,15 @@ import Synchronization
 ///
 /// A run is one word, (fork << 32 | first << 16 | end), and a task is taken by compare-and-swap: success proves that the fork
 /// still has an unfinished task, the one just taken. Who is late finds another fork's number, or an empty run.
-struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or constant
-    /// A run in a cache line of its own, as its worker changes it with every task.
+struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or constant, and see ``work(for:)``
+    /// All that a worker hears of a fork, in one cache line: between processors that share no cache each line takes a quarter
+    /// of a microsecond.
     private struct Run: ~Copyable {
         let state = Atomic<UInt64>(0)
-        let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+        /// The fork, once all runs are dealt.
+        let announced = Atomic<UInt32>(0)
+        var work = ForkNotice()
+        let padding: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     }
 
     /// Tasks of a fork, at the most.
@@ -37,20 +41,31 @@ struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or const
         UnsafeMutableRawPointer(runs).deallocate()
     }
 
-    /// Deals the tasks of a fork out; what was written before is seen by who takes one.
+    /// Deals the tasks of a fork out, when those of the one before are done.
     ///
     /// - Parameters:
     ///   - tasks: at most ``most``
     ///   - ends: where the run of each worker ends, in rising order; nil gives all as many tasks
-    func deal(_ tasks: Int, fork: UInt32, ends: UnsafeBufferPointer<Int>?) {
+    func deal(_ tasks: Int, of work: ForkNotice, fork: UInt32, ends: UnsafeBufferPointer<Int>?) {
         assert(tasks <= Self.most && (ends == nil || (ends!.count == count && ends![count - 1] == tasks)))
         var first = 0
         for worker in 0..<count {
             let end = ends?[worker] ?? tasks * (worker + 1) / count
+            runs[worker].work = work
             runs[worker].state.store(Self.word(fork: fork, first: first, end: end), ordering: .releasing)
             first = end
         }
+        // Sequentially consistent with the check of a worker that falls asleep: it sees the fork, or is seen to sleep.
+        for worker in 0..<count { runs[worker].announced.store(fork, ordering: .sequentiallyConsistent) }
     }
+
+    /// Number of the fork that a worker was told of last. It looks once at the runs of each: what is not there then never comes.
+    func announced(to worker: Int) -> UInt32 {
+        runs[worker].announced.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// What the tasks of a fork are, for a worker that has taken one: until it is done, no other fork begins.
+    func work(for worker: Int) -> ForkNotice { runs[worker].work }
 
     /// Takes the next task of a worker's run or, when that is empty, of another's; nil if all are.
     func take(for worker: Int, fork: UInt32) -> Int? {
@@ -78,6 +93,14 @@ struct TaskRuns: @unchecked Sendable {  // proof: all fields are atomic or const
     private static func word(fork: UInt32, first: Int, end: Int) -> UInt64 {
         UInt64(fork) << 32 | UInt64(first) << 16 | UInt64(end)
     }
+}
+
+/// What the tasks of a fork are.
+struct ForkNotice {
+    /// Unmanaged: a count of references would be written by every thread with every fork. The caller keeps it.
+    var work: Unmanaged<ForkWork>?
+    /// Number of the first task.
+    var base = 0
 }
 
 /// The tasks that one thread gets of a fork, one at a time.

@@ -1,10 +1,21 @@
 // Cuts the products (or rows, or heads) of one fork into tasks for the worker pool.
 
-/// What is cut into tasks: as ``ForkWork``, an object that lives on.
-public protocol SplitWork: AnyObject {
+/// What is cut into tasks.
+open class SplitWork: ForkWork {
+    /// The tasks of the fork that runs, as its threads see them.
+    fileprivate var split = UnsafeBufferPointer<WorkSplit.Task>(start: nil, count: 0)
+
     /// Does a range of the things or outputs of part number `part`, for a range of its rows (empty if it has none), on thread
     /// number `worker`. Called by several threads at once.
-    func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int)
+    open func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {}
+
+    public final override func run(_ tasks: inout ForkTasks) {
+        let all = split
+        while let index = tasks.next() {
+            let task = all[index]
+            run(part: task.part, range: task.range, rows: task.rows, worker: tasks.worker)
+        }
+    }
 }
 
 /// The tasks of a fork: ranges of outputs and rows of products, or of other things, each of one numbered part.
@@ -23,26 +34,11 @@ public final class WorkSplit {
         var granularity: Int
     }
 
-    private struct Task {
+    fileprivate struct Task {
         var part: Int
         var range: Range<Int>
         var rows: Range<Int>
         var cost: Int
-    }
-
-    /// The tasks of the fork that runs, as its threads see them.
-    private final class Cut: ForkWork {
-        var tasks = UnsafeBufferPointer<Task>(start: nil, count: 0)
-        var work: (any SplitWork)?
-
-        func run(_ tasks: inout ForkTasks) {
-            // Once for all tasks: counting references from two threads costs as much as a small task.
-            let work = work!, all = self.tasks
-            while let index = tasks.next() {
-                let task = all[index]
-                work.run(part: task.part, range: task.range, rows: task.rows, worker: tasks.worker)
-            }
-        }
     }
 
     private var parts: [Part] = []
@@ -51,7 +47,6 @@ public final class WorkSplit {
     private var ends: [Int] = []
     /// Threads that the tasks were cut for; nil if that is still to be done.
     private var cutFor: Int?
-    private let cut = Cut()
 
     /// Multiply-adds below which a fork does not pay: waking a spinning thread and joining it takes a microsecond or two,
     /// in which one core does this many.
@@ -94,7 +89,7 @@ public final class WorkSplit {
     }
 
     /// Runs everything that was added.
-    public func run(on pool: WorkerPool, _ work: any SplitWork) {
+    public func run(on pool: WorkerPool, _ work: SplitWork) {
         if cutFor != pool.workers { cut(for: pool.workers) }
         if ends.isEmpty {
             for part in parts {
@@ -103,10 +98,8 @@ public final class WorkSplit {
             return
         }
         tasks.withUnsafeBufferPointer { tasks in
-            cut.tasks = tasks
-            cut.work = work
-            ends.withUnsafeBufferPointer { pool.run(tasks: tasks.count, ends: $0, of: cut) }
-            cut.work = nil
+            work.split = tasks
+            ends.withUnsafeBufferPointer { pool.run(tasks: tasks.count, ends: $0, of: work) }
         }
     }
 

@@ -4,10 +4,13 @@ import CKernels
 import Glibc
 import Synchronization
 
-/// What a fork runs. An object that lives on from fork to fork, as a closure would be allocated for each.
-public protocol ForkWork: AnyObject {
+/// What a fork runs. An object that lives on from fork to fork, as a closure would be allocated for each; and a class, as
+/// threads call it without counting references.
+open class ForkWork {
+    public init() {}
+
     /// Runs tasks until there are none. Called by several threads at once, each of which gets tasks of its own.
-    func run(_ tasks: inout ForkTasks)
+    open func run(_ tasks: inout ForkTasks) { while tasks.next() != nil {} }
 }
 
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
@@ -45,13 +48,13 @@ public final class WorkerPool: Sendable {
     }
 
     /// Runs every task in `0..<tasks` of `work`, in no particular order, and returns when all are done. Allocates nothing.
-    public func run(tasks: Int, of work: any ForkWork) {
+    public func run(tasks: Int, of work: ForkWork) {
         run(tasks: tasks, ends: nil, of: work)
     }
 
     /// Likewise, with where the run of each worker ends, so that all have as much to do when tasks differ; nil gives all as
     /// many tasks.
-    func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, of work: any ForkWork) {
+    func run(tasks: Int, ends: UnsafeBufferPointer<Int>?, of work: ForkWork) {
         if tasks <= 1 || threads.isEmpty {
             var all = ForkTasks(all: tasks)
             work.run(&all)
@@ -73,7 +76,7 @@ public final class WorkerPool: Sendable {
 
         init(body: @escaping (Int, Int) -> Void) { self.body = body }
 
-        func run(_ tasks: inout ForkTasks) {
+        override func run(_ tasks: inout ForkTasks) {
             while let task = tasks.next() { body(task, tasks.worker) }
         }
     }
@@ -98,22 +101,26 @@ public final class WorkerPool: Sendable {
 
 /// What the caller and the threads share.
 ///
-/// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so `job` and
-/// `tasks` stay what they are until it is reported in `finished`: a thread looks at them once, after its first task of a fork.
-/// `fork` tells the threads that there is something to take: each looks once at a fork's runs, since what is not there then never
-/// comes.
+/// A task is taken from ``TaskRuns``, which proves that this fork still has an unfinished task, the one just taken, so what the
+/// fork runs stays what it is until the task is reported in `done`.
 ///
-/// Proof of Sendable: `job`, `tasks` and `base` change only while no task is taken.
+/// Proof of Sendable: `number` and `isForking` are the caller's own; all else is atomic, constant, or guards itself.
 private final class Shared: @unchecked Sendable {
+    /// How many tasks of its latest fork a worker has done, in a cache line of its own: (fork << 32 | tasks), written once a fork.
+    private struct Done: ~Copyable {
+        let word = Atomic<UInt64>(0)
+        let padding: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
+    }
+
     /// Number of the latest fork.
-    private let fork = Atomic<UInt32>(0)
-    private let finished = Atomic<Int>(0)
+    private var number: UInt32 = 0
+    private var isForking = false
+    private let workers: Int
+    private let done: UnsafeMutablePointer<Done>
     private let sleepers = Atomic<Int>(0)
+    /// Whether the caller sleeps until a fork is done.
+    private let isJoining = Atomic<Bool>(false)
     private let stopping = Atomic<Bool>(false)
-    private var tasks = 0
-    /// Number of the fork's first task.
-    private var base = 0
-    private var job: (any ForkWork)?
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let work: UnsafeMutablePointer<pthread_cond_t>
     private let join: UnsafeMutablePointer<pthread_cond_t>
@@ -127,6 +134,10 @@ private final class Shared: @unchecked Sendable {
     private static let looks = 4
 
     init(workers: Int) {
+        self.workers = workers
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: workers * MemoryLayout<Done>.stride, alignment: 64)
+        done = memory.bindMemory(to: Done.self, capacity: workers)
+        for worker in 0..<workers { (done + worker).initialize(to: Done()) }
         runs = TaskRuns(count: workers)
         seats = WorkerSeats(count: workers)
         mutex = .allocate(capacity: 1)
@@ -146,42 +157,51 @@ private final class Shared: @unchecked Sendable {
         mutex.deallocate()
         runs.deallocate()
         seats.deallocate()
+        done.deinitialize(count: workers)
+        UnsafeMutableRawPointer(done).deallocate()
     }
 
     // MARK: The caller
 
-    func fork(tasks: Int, from base: Int = 0, ends: UnsafeBufferPointer<Int>?, _ job: any ForkWork) {
-        precondition(self.job == nil, "a fork inside a fork, or from a second thread")
-        let number = fork.load(ordering: .relaxed) &+ 1
-        self.tasks = tasks
-        self.base = base
-        self.job = job
+    func fork(tasks: Int, from base: Int = 0, ends: UnsafeBufferPointer<Int>?, _ job: ForkWork) {
+        precondition(!isForking, "a fork inside a fork, or from a second thread")
+        isForking = true
+        number &+= 1
         seats.forkBegins()
-        finished.store(0, ordering: .relaxed)
-        runs.deal(tasks, fork: number, ends: ends)
-        // Sequentially consistent with the sleeper's check: one of the two sees the other.
-        fork.store(number, ordering: .sequentiallyConsistent)
+        runs.deal(tasks, of: ForkNotice(work: .passUnretained(job), base: base), fork: number, ends: ends)
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
             pthread_mutex_lock(mutex)
             pthread_cond_broadcast(work)
             pthread_mutex_unlock(mutex)
         }
-        takeTasks(of: number, as: 0)
-        waitForOthers(tasks)
-        self.job = nil
+        waitForOthers(tasks - runTasks(of: number, as: 0))
+        isForking = false
+        withExtendedLifetime(job) {}
     }
 
+    /// - Parameter tasks: that they have taken
     private func waitForOthers(_ tasks: Int) {
         for _ in 0..<Self.looks {
             for _ in 0..<Self.spins {
-                if finished.load(ordering: .acquiring) == tasks { return }
+                if othersHaveDone(tasks) { return }
                 ck_spin_hint()
             }
             if seats.rescueStalled() { break }
         }
         pthread_mutex_lock(mutex)
-        while finished.load(ordering: .acquiring) < tasks { pthread_cond_wait(join, mutex) }
+        isJoining.store(true, ordering: .sequentiallyConsistent)
+        while !othersHaveDone(tasks) { pthread_cond_wait(join, mutex) }
+        isJoining.store(false, ordering: .relaxed)
         pthread_mutex_unlock(mutex)
+    }
+
+    private func othersHaveDone(_ tasks: Int) -> Bool {
+        var sum = 0
+        for worker in 1..<workers {
+            let word = done[worker].word.load(ordering: .sequentiallyConsistent)
+            if UInt32(word >> 32) == number { sum += Int(word & 0xffff_ffff) }
+        }
+        return sum == tasks
     }
 
     func stop() {
@@ -197,21 +217,21 @@ private final class Shared: @unchecked Sendable {
         seats.take(worker)
         var seen: UInt32 = 0
         while true {
-            let number = fork.load(ordering: .sequentiallyConsistent)
-            if number != seen {
-                seen = number
+            let fork = runs.announced(to: worker)
+            if fork != seen {
+                seen = fork
                 seats.workBegins(worker)
-                takeTasks(of: number, as: worker)
+                report(runTasks(of: fork, as: worker), of: fork, as: worker)
                 seats.workEnds(worker)
             }
-            if !spin(after: seen) && !sleep(after: seen) { return }
+            if !spin(after: seen, as: worker) && !sleep(after: seen, as: worker) { return }
         }
     }
 
     /// Waits a moment for a fork after number `seen`.
-    private func spin(after seen: UInt32) -> Bool {
+    private func spin(after seen: UInt32, as worker: Int) -> Bool {
         for _ in 0..<Self.spins {
-            if fork.load(ordering: .sequentiallyConsistent) != seen { return true }
+            if runs.announced(to: worker) != seen { return true }
             if stopping.load(ordering: .relaxed) { return false }
             ck_spin_hint()
         }
@@ -219,39 +239,36 @@ private final class Shared: @unchecked Sendable {
     }
 
     /// Waits for as long as it takes. Returns false when the pool ends.
-    private func sleep(after seen: UInt32) -> Bool {
+    private func sleep(after seen: UInt32, as worker: Int) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         sleepers.add(1, ordering: .sequentiallyConsistent)
         defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
-        while fork.load(ordering: .sequentiallyConsistent) == seen {
+        while runs.announced(to: worker) == seen {
             if stopping.load(ordering: .sequentiallyConsistent) { return false }
             pthread_cond_wait(work, mutex)
         }
         return true
     }
 
-    /// Takes and runs tasks until none is left: its own run, then what is left of the others'.
-    private func takeTasks(of fork: UInt32, as worker: Int) {
-        guard let first = runs.take(for: worker, fork: fork) else { return }
-        let all = tasks
-        let done = runTasks(after: first, of: fork, as: worker)
-        if finished.add(done, ordering: .acquiringAndReleasing).newValue == all && worker != 0 {
-            // Under the lock, so that the caller is either before its check or already waiting.
-            pthread_mutex_lock(mutex)
-            pthread_cond_signal(join)
-            pthread_mutex_unlock(mutex)
-        }
+    /// Takes and runs tasks until none is left: its own run, then what is left of the others'. Returns how many.
+    private func runTasks(of fork: UInt32, as worker: Int) -> Int {
+        guard let first = runs.take(for: worker, fork: fork) else { return 0 }
+        let notice = runs.work(for: worker)
+        var tasks = ForkTasks(after: first, of: runs, fork: fork, base: notice.base, worker: worker)
+        notice.work!._withUnsafeGuaranteedRef { $0.run(&tasks) }
+        return tasks.count
     }
 
-    /// Runs the task that was taken and those after it; how many.
-    ///
-    /// A call of its own, so that this thread has let go of the job before it says that it is done: when a fork ends, its
-    /// caller has the only reference, which closures that do not escape are checked for.
-    @inline(never)
-    private func runTasks(after first: Int, of fork: UInt32, as worker: Int) -> Int {
-        var tasks = ForkTasks(after: first, of: runs, fork: fork, base: base, worker: worker)
-        job!.run(&tasks)
-        return tasks.count
+    /// Tells the caller what a worker has done.
+    private func report(_ tasks: Int, of fork: UInt32, as worker: Int) {
+        guard tasks > 0 else { return }
+        // Sequentially consistent with the caller that falls asleep: it sees this, or is seen to sleep.
+        done[worker].word.store(UInt64(fork) << 32 | UInt64(tasks), ordering: .sequentiallyConsistent)
+        guard isJoining.load(ordering: .sequentiallyConsistent) else { return }
+        // Under the lock, so that the caller is either before its check or already waiting.
+        pthread_mutex_lock(mutex)
+        pthread_cond_signal(join)
+        pthread_mutex_unlock(mutex)
     }
 }

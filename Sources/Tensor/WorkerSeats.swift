@@ -57,7 +57,10 @@ struct WorkerSeats: @unchecked Sendable {  // proof: a seat's fields are atomic,
     // MARK: The caller
 
     func forkBegins() {
-        callersProcessor.pointee.store(catena_current_processor(), ordering: .relaxed)
+        let processor = catena_current_processor()
+        // Written only when it changes, so that the others need not fetch it anew with each fork.
+        guard callersProcessor.pointee.load(ordering: .relaxed) != processor else { return }
+        callersProcessor.pointee.store(processor, ordering: .relaxed)
     }
 
     /// Brings the threads that hold a task, but no processor, to the caller's own, which then has to sleep to let them run.

@@ -85,9 +85,11 @@ struct Bench: ParsableCommand {
         let status = StatusLine("bench")
         let checkpoint = try openCheckpoint(status)
         let plan = try plan(contextLength: checkpoint.configuration.contextLength)
-        let denseCheckpoint = try dense ? openDense(checkpoint.configuration, status) : nil
         var run = BenchRun(checkpoint, name: shape ?? checkpoint.folder, plan: plan) { status.show($0) }
-        let report = try run.measure(dense: denseCheckpoint)
+        let report = try run.measure(
+            dense: dense
+                ? { try RandomCheckpoint.open(checkpoint.configuration.dense(), format: $0, status) } : nil
+        )
         status.clear()
         if let plot { try Data(SpeedPlot(report).svg.utf8).write(to: URL(fileURLWithPath: plot)) }
         if json == "-" {
@@ -120,10 +122,6 @@ struct Bench: ParsableCommand {
     private func openCheckpoint(_ status: StatusLine) throws -> Checkpoint {
         guard let shape else { return try Checkpoint(folder: model ?? ModelArguments.bundledModel) }
         return try RandomCheckpoint.open(ModelConfiguration(shape: shape), format: dtype ?? .bf16, status)
-    }
-
-    private func openDense(_ configuration: ModelConfiguration, _ status: StatusLine) throws -> Checkpoint {
-        try RandomCheckpoint.open(configuration.dense(), format: dtype ?? .bf16, status)
     }
 }
 

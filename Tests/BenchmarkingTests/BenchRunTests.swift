@@ -25,7 +25,7 @@ import Testing
         plan.isContended = true
         var steps: [String] = []
         var run = BenchRun(try Checkpoint(folder: folder + "/model"), name: "tiny", plan: plan) { steps.append($0) }
-        let report = try run.measure(dense: Checkpoint(folder: folder + "/dense"))
+        let report = try run.measure(dense: { _ in try Checkpoint(folder: folder + "/dense") })
 
         #expect(report.subject.name == "tiny" && report.subject.dtype == "bf16" && report.subject.threads == 2)
         #expect(report.subject.chains == [2, 2, 4] && report.subject.parameters.count == 3)

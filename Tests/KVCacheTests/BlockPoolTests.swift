@@ -41,6 +41,10 @@ import Testing
         #expect(layout.keyElement(slot: 3, dimension: 5) == 5 * 16 + 3)
         #expect(layout.keyElement(slot: 17, dimension: 2) == 16 * 8 + 2 * 16 + 1)
         #expect(layout.valueElement(slot: 3, dimension: 5) == 3 * 8 + 5)
+        let pairs = BlockLayout(layers: 3, kvHeads: 2, headSize: 8, blockTokens: 32, type: .bf16)
+        #expect(pairs.keyElement(slot: 3, dimension: 5) == (2 * 16 + 3) * 2 + 1)
+        #expect(pairs.keyElement(slot: 17, dimension: 2) == 16 * 8 + (1 * 16 + 1) * 2)
+        #expect(pairs.valueElement(slot: 3, dimension: 5) == (1 * 8 + 5) * 2 + 1)
     }
 
     @Test func sizeInBytesRoundsDownToBlocks() {

@@ -70,7 +70,7 @@ import Testing
         snapshot.blocks = SharedBytes(Array(repeating: 0xAB, count: 128))
         let bytes = snapshot.encoded()
         var expected = Array("CATENAKV".utf8)
-        expected += [1, 0, 0, 0, 116, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0]  // version, header, payload
+        expected += [2, 0, 0, 0, 116, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0]  // version, header, payload
         expected += [2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 16, 0, 0, 0]  // bf16, 1 layer, 1 head of 2, 16
         expected += [0x00, 0x81, 0x24, 0x69, 0, 0, 0, 0]  // 1,764,000,000 s
         expected += [2, 0, 0, 0, 1, 0, 0, 0, 20, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0]  // counts of tokens and text bytes
@@ -182,8 +182,8 @@ import Testing
             return error(bytes)
         }
         #expect(changed(0, to: 0) == .notASnapshot)
-        #expect(changed(8, to: 0) == .otherVersion(found: 0, supported: 1))
-        #expect(changed(8, to: 2) == .otherVersion(found: 2, supported: 1))
+        #expect(changed(8, to: 1) == .otherVersion(found: 1, supported: 2))
+        #expect(changed(8, to: 3) == .otherVersion(found: 3, supported: 2))
         #expect(changed(80, to: 0xFF) == .corrupted(.header))
         #expect(changed(bytes.count - 5, to: 0xFF) == .corrupted(.payload))
         #expect(changed(bytes.count - 1, to: 0xEE) == .corrupted(.payload))

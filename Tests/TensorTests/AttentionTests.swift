@@ -103,6 +103,26 @@ import Testing
         attend(kernels, rows: [queries], over: cache, context: context)[0]
     }
 
+    /// Whether the result for a query is the oracle's. Kernels that multiply pairs of bf16 round the scaled query, which is
+    /// exactly foreseen, and the weights of the values, each by one part in 256 at most.
+    static func agrees(
+        _ got: [Float],
+        with query: [Float],
+        over cache: Cache,
+        context: Int,
+        _ kernels: Kernels
+    ) -> Bool {
+        let isRounded = kernels.name == "avx512bf16" && cache.head.type == .bf16
+        let scale = 1 / Float(query.count).squareRoot()
+        let seen = query.map { isRounded ? ScalarOracle.float(bf16: ScalarOracle.bf16($0 * scale)) / scale : $0 }
+        let expected = ScalarOracle.attention(
+            query: seen,
+            keys: Array(cache.keys.prefix(context)),
+            values: Array(cache.values.prefix(context))
+        )
+        return difference(expected, got) < (isRounded ? 0x1p-8 : 2e-6)
+    }
+
     @Test(arguments: Kernels.available, [ElementType.f32, .bf16])
     func agreesWithTheOracle(kernels: Kernels, type: ElementType) {
         var samples = Samples(seed: 1)
@@ -120,12 +140,10 @@ import Testing
                 for context in [1, 2, 5, 15, 16, 17, 33, 150] {
                     let got = Self.attend(kernels, queries, over: cache, context: context)
                     for (query, got) in zip(queries, got) {
-                        let expected = ScalarOracle.attention(
-                            query: query,
-                            keys: Array(cache.keys.prefix(context)),
-                            values: Array(cache.values.prefix(context))
+                        #expect(
+                            Self.agrees(got, with: query, over: cache, context: context, kernels),
+                            "\(heads) heads of \(headSize), context \(context)"
                         )
-                        #expect(difference(expected, got) < 2e-6, "\(heads) heads of \(headSize), context \(context)")
                     }
                 }
             }
@@ -167,12 +185,10 @@ import Testing
                     Self.attend(kernels, rows[r], over: cache, context: context + r)
                 }
                 for (row, result) in alone.enumerated() where row % 5 == 0 {
-                    let expected = ScalarOracle.attention(
-                        query: rows[row][heads - 1],
-                        keys: Array(cache.keys.prefix(context + row)),
-                        values: Array(cache.values.prefix(context + row))
+                    let query = rows[row][heads - 1]
+                    #expect(
+                        Self.agrees(result[heads - 1], with: query, over: cache, context: context + row, kernels)
                     )
-                    #expect(difference(expected, result[heads - 1]) < 2e-6)
                 }
                 for count in [2, 5, 6, 7, 24, 26] {
                     for first in stride(from: 0, to: rows.count, by: count) {
@@ -187,7 +203,9 @@ import Testing
 
     @Test(arguments: [ElementType.f32, .bf16])
     func theVectorSetsGiveTheSameBits(type: ElementType) throws {
-        let fused = Kernels.available.filter { $0.name != "portable" }
+        let fused = Kernels.available.filter {
+            $0.name != "portable" && !($0.name == "avx512bf16" && type == .bf16)
+        }
         var samples = Samples(seed: 6)
         for headSize in [64, 40] {
             let rows = (0..<9).map { _ in samples.rows(2, headSize) }
@@ -208,10 +226,10 @@ import Testing
     }
 
     /// What only later rows see may be anything: a row of the same tile does not notice.
-    @Test(arguments: Kernels.available)
-    func aRowDoesNotSeeLaterTokens(kernels: Kernels) {
+    @Test(arguments: Kernels.available, [ElementType.f32, .bf16])
+    func aRowDoesNotSeeLaterTokens(kernels: Kernels, type: ElementType) {
         var samples = Samples(seed: 8)
-        let cache = Cache(kernels, tokens: 30, headSize: 32, blockTokens: 16, type: .f32, samples: &samples)
+        let cache = Cache(kernels, tokens: 30, headSize: 32, blockTokens: 16, type: type, samples: &samples)
         let rows = (0..<10).map { _ in samples.rows(2, 32) }
         let before = Self.attend(kernels, rows: rows, over: cache, context: 21)
         for broken in [Float.nan, .infinity] {
@@ -227,10 +245,10 @@ import Testing
     }
 
     /// Later tokens, which may be in the same block, are not looked at.
-    @Test(arguments: Kernels.available)
-    func dependsOnItsContextOnly(kernels: Kernels) {
+    @Test(arguments: Kernels.available, [ElementType.f32, .bf16])
+    func dependsOnItsContextOnly(kernels: Kernels, type: ElementType) {
         var long = Samples(seed: 3)
-        let cache = Cache(kernels, tokens: 40, headSize: 16, blockTokens: 16, type: .f32, samples: &long)
+        let cache = Cache(kernels, tokens: 40, headSize: 16, blockTokens: 16, type: type, samples: &long)
         let query = long.rows(1, 16)
         for context in 1...40 {
             let before = Self.attend(kernels, query, over: cache, context: context)

@@ -8,7 +8,7 @@ import Testing
     @Test func aWorkerGoesThroughItsOwnAndThenTheOthers() {
         let runs = TaskRuns(count: 3)
         defer { runs.deallocate() }
-        runs.deal(6, fork: 1, ends: nil)
+        runs.deal(6, of: ForkNotice(), fork: 1, ends: nil)
         #expect(runs.take(for: 1, fork: 1) == 2)
         #expect(runs.take(for: 0, fork: 1) == 0)
         #expect(runs.take(for: 1, fork: 1) == 3)
@@ -22,7 +22,7 @@ import Testing
     @Test func anotherForksTasksAreNotTaken() {
         let runs = TaskRuns(count: 2)
         defer { runs.deallocate() }
-        runs.deal(4, fork: 7, ends: nil)
+        runs.deal(4, of: ForkNotice(), fork: 7, ends: nil)
         for late in [6, 8, 7 + 65536] as [UInt32] {
             #expect(runs.take(for: 0, fork: late) == nil)
         }
@@ -38,7 +38,7 @@ import Testing
     func runsEndWhereTheyAreToldTo(tasks: Int, ends: [Int], firsts: [Int]) {
         let runs = TaskRuns(count: 2)
         defer { runs.deallocate() }
-        ends.withUnsafeBufferPointer { runs.deal(tasks, fork: 1, ends: $0) }
+        ends.withUnsafeBufferPointer { runs.deal(tasks, of: ForkNotice(), fork: 1, ends: $0) }
         #expect((0..<2).map { runs.take(for: $0, fork: 1) } == firsts)
     }
 
@@ -50,7 +50,7 @@ import Testing
         let pointer = taken.pointer
         let pool = WorkerPool(workers: 4)
         for fork in 1...200 as ClosedRange<UInt32> {
-            runs.deal(1000, fork: fork, ends: nil)
+            runs.deal(1000, of: ForkNotice(), fork: fork, ends: nil)
             pool.run(tasks: 4) { worker, _ in
                 while let task = runs.take(for: worker, fork: fork) {
                     pointer[task] += 1

@@ -9,7 +9,7 @@ import Testing
 
         init(_ body: @escaping (Int, Range<Int>, Range<Int>) -> Void) { self.body = body }
 
-        func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) { body(part, range, rows) }
+        override func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) { body(part, range, rows) }
     }
 
     @Test(arguments: [1, 2, 5], [false, true])

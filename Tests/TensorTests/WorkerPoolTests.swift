@@ -141,7 +141,7 @@ import Testing
     private final class HeapLook: ForkWork {
         private(set) var seen = 0
 
-        func run(_ tasks: inout ForkTasks) {
+        override func run(_ tasks: inout ForkTasks) {
             while tasks.next() != nil {
                 if tasks.worker == 0 { seen = catena_heap_in_use() }
             }
