@@ -95,7 +95,7 @@ def test_what_cannot_be_used_is_computed_again(
     name = base64.b32encode(b"tale").decode().lower().rstrip("=") + ".kv"
     snapshot = folder / "sessions" / name
     content = snapshot.read_bytes()
-    assert content[:8] == b"CATENAKV" and struct.unpack("<I", content[8:12]) == (1,)
+    assert content[:8] == b"CATENAKV" and struct.unpack("<I", content[8:12]) == (2,)
     snapshot.write_bytes(damage(content))
 
     model = models[1 if is_foreign else 0]
