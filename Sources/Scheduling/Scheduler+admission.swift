@@ -4,13 +4,13 @@ import Core
 
 extension Scheduler {
     /// What others take of the time may become longer than foreseen: there will be prompts of those who come later, and other
-    /// programs. A short wait may become longer by a large share of it. A long one only by a smaller share and some seconds, as
-    /// in its course such things even out: unless many who come later have less time and overtake.
-    private static let caution = (ofShort: 0.3, ofLong: 0.1, seconds: 0.02)
+    /// programs. A short wait may become longer by a share of it. A long one only by some seconds, as in its course such things
+    /// even out: unless many who come later have less time and overtake.
+    private static let caution = (share: 0.3, seconds: 0.02)
 
     private func cautious(_ seconds: Double) -> Double {
-        let ofLong = Self.caution.ofLong + (Self.caution.ofShort - Self.caution.ofLong) * load.unevenness
-        return seconds + min(Self.caution.ofShort * seconds, ofLong * seconds + Self.caution.seconds)
+        let share = Self.caution.share * seconds
+        return seconds + min(share, load.unevenness * share + Self.caution.seconds)
     }
 
     func gate(now: Double) -> Gate {
@@ -29,14 +29,15 @@ extension Scheduler {
         return gate
     }
 
-    /// Seconds of the machine that a request takes at its fewest chains, in full batches.
+    /// Seconds of the machine that a request still takes at its fewest chains, in full batches.
     func workSeconds(_ request: TrackedRequest) -> Double {
         let chains = request.bounds.lowerBound
-        let token = cost.tokenSeconds(rows: limits.running, chains: chains, position: request.promptTokens)
+        let token = cost.tokenSeconds(rows: limits.running, chains: chains, position: request.known)
         return prefillSeconds(request) + token * expectedRemaining(request)
     }
 
-    /// Refuses a request whose budget cannot be met: not by an idle server, or not behind the work that is here.
+    /// Refuses a request whose budget cannot be met, by an idle server or behind the work that is here, and one that leaves others
+    /// too little time.
     func judge(_ request: TrackedRequest, _ budget: LatencyBudget, now: Double) throws(GenerationFailure) {
         guard budget.isLimited, !budget.isBestEffort else { return }
         let prefill = prefillSeconds(request)
@@ -60,13 +61,46 @@ extension Scheduler {
             last: spent + alone.last + cautious(max(0, foreseen.last - now - alone.last))
         )
         try Self.check(allowed, times, step) { .overloaded(retryAfter: max($1 - $2, 0.001)) }
+        let lack = lack(behind: request, now: now)
+        if lack > 0 { throw .overloaded(retryAfter: max(lack, 0.001)) }
+    }
+
+    /// The seconds that those who are here and would come after a newcomer lack to be done in time, and to leave the room again
+    /// that it takes; 0: they lack none.
+    ///
+    /// The work goes by deadlines, in full batches at the fewest chains. A newcomer counts twice: what comes after it finds as
+    /// much room as it took, so the larger it is the sooner it is refused, and many small ones have the room of one large one.
+    /// Of those who wait only its own client's: others' take turns with them, whatever they have to do.
+    private func lack(behind newcomer: TrackedRequest, now: Double) -> Double {
+        let taken = 2 * workSeconds(newcomer)
+        var end = now, lack = 0.0
+        var running = batch[...]
+        func pass(_ other: TrackedRequest) {
+            end += workSeconds(other)
+            guard newcomer.precedes(other), other.priority == newcomer.priority, let due = other.due, end <= due else {
+                return
+            }
+            lack = max(lack, end + taken - due)
+        }
+        for waiting in waiting.requests(of: newcomer.client) {
+            while let next = running.first, next.precedes(waiting) { pass(running.removeFirst()) }
+            pass(waiting)
+        }
+        for other in running { pass(other) }
+        return lack
     }
 
     /// When a request that comes now has its first token and its last, if no more come.
     ///
     /// - Parameter limit: times after it are rough.
     func times(of request: TrackedRequest, limit: Double, now: Double) -> BatchForecast.Times {
-        var forecast = BatchForecast(running: batch.map(entry), places: limits.running, cost: cost, now: now)
+        let running = batch.map { other in
+            var entry = entry(other)
+            // Its prompt is read behind the newcomer's.
+            if request.precedes(other) { entry.prefill = 0 }
+            return entry
+        }
+        var forecast = BatchForecast(running: running, places: limits.running, cost: cost, now: now)
         return forecast.times(of: entry(request), behind: waiting.ahead(of: request, entry), limit: limit)
     }
 
@@ -77,8 +111,7 @@ extension Scheduler {
             chains: request.bounds.lowerBound,
             position: request.known + Int(steps / 2),
             prefill: prefillSeconds(request),
-            due: request.limits.isBestEffort
-                ? .infinity : request.limits.start + (request.limits.usableWhole ?? .infinity)
+            due: request.due ?? .infinity
         )
     }
 

@@ -130,9 +130,6 @@ extension Scheduler {
         return paces
     }
 
-    /// Tokens of prompts that a step computes at most.
-    var chunk: Int { limits.stepTokens }
-
     var meanPosition: Int {
         batch.isEmpty ? 0 : batch.reduce(0) { $0 + $1.known } / batch.count
     }
@@ -142,7 +139,7 @@ extension Scheduler {
     }
 
     func stepsToFirst(_ request: TrackedRequest) -> Double {
-        Double((request.missing + limits.stepTokens - 1) / limits.stepTokens)
+        Double((request.missing + chunk - 1) / chunk)
     }
 }
 

@@ -12,7 +12,7 @@ import Core
 /// 1. Places go by priority, then by even shares among clients, then by deadline. A place needs blocks for the tokens
 ///    known now; if the pool runs dry later, the request that came last gives its blocks up and waits again.
 /// 2. Every decoding request gets its token in every step. What is left of the step's tokens goes to prefills (chunked
-///    prefill).
+///    prefill), the most urgent first. Where requests have little time, steps have fewer tokens.
 /// 3. Every row gets the least chains its client allows, then more as long as the step leaves every request its pace.
 ///
 /// Under overload requests shrink first, then they queue, and only then are they refused.
@@ -22,8 +22,10 @@ public struct Scheduler: Sendable {
     public internal(set) var cost: CostModel
     private var timeline = Timeline()
     var waiting = WaitingQueue()
-    /// In the order of their places.
+    /// Those that have a place, in the order in which their prompts are read: the same as in the queue.
     var batch: [TrackedRequest] = []
+    /// The most tokens of a step, for requests like those that came lately.
+    private(set) var chunk: Int
     /// Who is in `batch`, place by place. Numbers side by side are looked through faster than one is hashed.
     private var ids: [RequestID] = []
     /// Where the latest request was. What a step tells of its requests comes in the order of their places.
@@ -38,6 +40,7 @@ public struct Scheduler: Sendable {
         self.limits = limits
         self.policy = policy
         self.cost = cost ?? .flat(chains: limits.chains)
+        chunk = limits.stepTokens
     }
 
     public var queuedCount: Int { waiting.count }
@@ -67,6 +70,7 @@ public struct Scheduler: Sendable {
         )
         // What is refused was offered too.
         load.observe(seconds: workSeconds(tracked), within: tracked.limits.usableWhole, at: now)
+        chunk = stepTokens(within: load.horizon)
         // What can start at once does not count as queued.
         let room = limits.queued + max(0, limits.running - batch.count)
         guard waiting.count < room else {
@@ -82,7 +86,9 @@ public struct Scheduler: Sendable {
     public mutating func change(_ id: RequestID, to change: RequestChange) -> Bool {
         let received = timeline.seconds(at: change.received)
         if let place = place(of: id) {
-            batch[place].apply(change, received: received, available: limits.chains)
+            var request = leave(place)
+            request.apply(change, received: received, available: limits.chains)
+            join(request)
             return true
         }
         guard var request = waiting.remove(id) else { return false }
@@ -149,6 +155,13 @@ public struct Scheduler: Sendable {
     private mutating func leave(_ place: Int) -> TrackedRequest {
         ids.remove(at: place)
         return batch.remove(at: place)
+    }
+
+    /// Puts a request into the batch.
+    private mutating func join(_ request: TrackedRequest) {
+        let place = batch.firstIndex { request.precedes($0) } ?? batch.count
+        ids.insert(request.id, at: place)
+        batch.insert(request, at: place)
     }
 
     // MARK: Steps
@@ -228,8 +241,7 @@ public struct Scheduler: Sendable {
             next.computed = cached
             let isResumed = next.admitted != nil
             if !isResumed { next.admitted = now }
-            ids.append(next.id)
-            batch.append(next)
+            join(next)
             plan.started.append(.init(id: next.id, cachedTokens: cached, isResumed: isResumed))
         }
     }
@@ -258,7 +270,7 @@ public struct Scheduler: Sendable {
     /// like the batch.
     private mutating func reserve(room: inout some KVRoom, _ plan: inout StepPlan) -> [Share] {
         let expired = Set(plan.expired)
-        var budget = limits.stepTokens
+        var budget = chunk
         var shares = [Share](repeating: Share(), count: batch.count)
         for prefills in [false, true] {
             // Who gives way is decided from the end, so the batch shrinks behind the index.
@@ -302,6 +314,20 @@ public struct Scheduler: Sendable {
         preemptions += 1
         plan.started.removeAll { $0.id == victim.id }
         plan.preempted.append(victim.id)
+    }
+
+    // MARK: The size of a step
+
+    /// Whoever comes during a step waits for its end, and so does everybody who decodes, however urgent. So reading prompts is to
+    /// take a step at most this share of the time that requests have; but a quarter of the tokens it always may have, as small
+    /// pieces cost more.
+    private static let step = (ofHorizon: 0.02, least: 4)
+
+    private func stepTokens(within horizon: Double) -> Int {
+        let least = max(limits.running, limits.stepTokens / Self.step.least)
+        var tokens = limits.stepTokens
+        while tokens > least, cost.first.seconds(rows: tokens) > Self.step.ofHorizon * horizon { tokens /= 2 }
+        return max(tokens, least)
     }
 
     func blocks(for tokens: Int) -> Int {

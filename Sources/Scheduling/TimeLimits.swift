@@ -34,6 +34,12 @@ struct TimeLimits: Sendable, Hashable {
     var usableWhole: Double? { whole.map(Self.usable) }
     var usableFirstToken: Double? { firstToken.map(Self.usable) }
 
+    /// What its turn among others goes by: when its answer is due, or its first token if that is earlier.
+    var due: Double {
+        let limit = min(whole ?? .infinity, firstToken ?? .infinity)
+        return start + (limit.isFinite ? limit : Self.patience)
+    }
+
     /// When the whole answer is cut off, if at all.
     var cutOff: Double? { isBestEffort ? nil : whole.map { start + $0 } }
 }

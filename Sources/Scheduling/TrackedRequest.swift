@@ -56,6 +56,16 @@ struct TrackedRequest: Sendable {
         if let budget = change.budget { limits = TimeLimits(budget, start: received) }
     }
 
+    /// Whether it goes before another: by priority, then by deadline, then by arrival.
+    func precedes(_ other: TrackedRequest) -> Bool {
+        if priority != other.priority { return priority > other.priority }
+        let mine = limits.due, theirs = other.limits.due
+        return mine != theirs ? mine < theirs : order < other.order
+    }
+
+    /// When its whole answer was promised; nil without a limit that is more than a wish.
+    var due: Double? { limits.isBestEffort ? nil : limits.usableWhole.map { limits.start + $0 } }
+
     /// Notes that a part of it was run.
     mutating func advance(_ part: StepPlan.Part) {
         computed = part.start + part.count

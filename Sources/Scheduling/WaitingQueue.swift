@@ -8,20 +8,8 @@ import DequeModule
 /// counter of "Fairness in Serving Large Language Models", OSDI '24). A client's own requests go by their deadline, and
 /// then by arrival.
 struct WaitingQueue: Sendable {
-    private struct Entry: Sendable {
-        var request: TrackedRequest
-        var due: Double
-
-        func precedes(_ other: Entry) -> Bool {
-            let mine = request.priority, theirs = other.request.priority
-            if mine != theirs { return mine > theirs }
-            if due != other.due { return due < other.due }
-            return request.order < other.request.order
-        }
-    }
-
     /// Sorted, for every client that waits. Most come at the end and go from the front.
-    private var entries: [ClientID: Deque<Entry>] = [:]
+    private var entries: [ClientID: Deque<TrackedRequest>] = [:]
     /// Tokens computed for every client that waits or runs.
     private var served: [ClientID: Double] = [:]
     private(set) var count = 0
@@ -35,43 +23,44 @@ struct WaitingQueue: Sendable {
     var isEmpty: Bool { count == 0 }
 
     /// All that wait, in no particular order.
-    var requests: some Sequence<TrackedRequest> { entries.values.lazy.joined().map(\.request) }
+    var requests: some Sequence<TrackedRequest> { entries.values.lazy.joined() }
 
     /// Calls `body` with each that waits, and with about how many get a place before it: clients take turns.
     func forEach(_ body: (TrackedRequest, _ ahead: Int) -> Void) {
         for list in entries.values {
-            for (index, entry) in list.enumerated() { body(entry.request, min(index * entries.count, count - 1)) }
+            for (index, request) in list.enumerated() { body(request, min(index * entries.count, count - 1)) }
         }
     }
 
+    /// Those of one client, in the order of their turns.
+    func requests(of client: ClientID) -> some Sequence<TrackedRequest> { entries[client] ?? [] }
+
     /// What `value` says of those that get a place before `request` would, in about their order.
     func ahead<Value>(of request: TrackedRequest, _ value: (TrackedRequest) -> Value) -> [Value] {
-        let entry = Entry(request: request, due: Self.due(request.limits))
         let own = entries[request.client]
-        let turn = own?.prefix { $0.precedes(entry) }.count ?? 0
+        let turn = own?.prefix { $0.precedes(request) }.count ?? 0
         // One client alone: its list is the order.
-        if let own, entries.count == 1 { return own.prefix(turn).map { value($0.request) } }
-        var ahead: [(turn: Int, entry: Entry)] = []
+        if let own, entries.count == 1 { return own.prefix(turn).map(value) }
+        var ahead: [(turn: Int, request: TrackedRequest)] = []
         for (client, list) in entries {
-            for (index, other) in list.enumerated() where other.request.priority >= request.priority {
+            for (index, other) in list.enumerated() where other.priority >= request.priority {
                 let isBefore = client == request.client ? index < turn : index <= turn
-                if isBefore || other.request.priority > request.priority { ahead.append((index, other)) }
+                if isBefore || other.priority > request.priority { ahead.append((index, other)) }
             }
         }
         ahead.sort {
-            let mine = $0.entry.request.priority, theirs = $1.entry.request.priority
+            let mine = $0.request.priority, theirs = $1.request.priority
             if mine != theirs { return mine > theirs }
-            return $0.turn != $1.turn ? $0.turn < $1.turn : $0.entry.precedes($1.entry)
+            return $0.turn != $1.turn ? $0.turn < $1.turn : $0.request.precedes($1.request)
         }
-        return ahead.map { value($0.entry.request) }
+        return ahead.map { value($0.request) }
     }
 
     mutating func insert(_ request: TrackedRequest) {
         let client = request.client
-        let entry = Entry(request: request, due: Self.due(request.limits))
         // Who was away did not save up turns.
         if served[client] == nil { served[client] = served.values.min() ?? 0 }
-        entries[client, default: []].insert(entry, sortedBy: { $0.precedes($1) })
+        entries[client, default: []].insert(request, sortedBy: { $0.precedes($1) })
         count += 1
         prompts += request.missingPrompt
         if request.limits.isLimited { limitedCount += 1 }
@@ -86,38 +75,38 @@ struct WaitingQueue: Sendable {
 
     /// Finds the request whose turn it is among those that `isReady`; nil when none is.
     func next(where isReady: (TrackedRequest) -> Bool) -> Turn? {
-        var best: (turn: Turn, entry: Entry, served: Double)?
+        var best: (turn: Turn, request: TrackedRequest, served: Double)?
         for (client, list) in entries {
-            guard let index = list.firstIndex(where: { isReady($0.request) }) else { continue }
-            let entry = list[index], turns = served[client] ?? 0
+            guard let index = list.firstIndex(where: isReady) else { continue }
+            let request = list[index], turns = served[client] ?? 0
             if let current = best {
-                let mine = entry.request.priority, theirs = current.entry.request.priority
+                let mine = request.priority, theirs = current.request.priority
                 if mine < theirs { continue }
-                if mine == theirs && (turns, entry.request.order) > (current.served, current.entry.request.order) {
+                if mine == theirs && (turns, request.order) > (current.served, current.request.order) {
                     continue
                 }
             }
-            best = (Turn(client: client, index: index), entry, turns)
+            best = (Turn(client: client, index: index), request, turns)
         }
         return best?.turn
     }
 
     /// Takes out the request whose turn it is.
     mutating func take(_ turn: Turn) -> TrackedRequest {
-        guard let entry = entries[turn.client]?.remove(at: turn.index) else {
+        guard let request = entries[turn.client]?.remove(at: turn.index) else {
             preconditionFailure("a turn ends when the queue changes")
         }
         if entries[turn.client]?.isEmpty == true { entries[turn.client] = nil }
         count -= 1
-        prompts -= entry.request.missingPrompt
-        if entry.request.limits.isLimited { limitedCount -= 1 }
-        return entry.request
+        prompts -= request.missingPrompt
+        if request.limits.isLimited { limitedCount -= 1 }
+        return request
     }
 
     /// Takes out a request. Nil: it does not wait.
     mutating func remove(_ id: RequestID) -> TrackedRequest? {
         for (client, list) in entries {
-            guard let index = list.firstIndex(where: { $0.request.id == id }) else { continue }
+            guard let index = list.firstIndex(where: { $0.id == id }) else { continue }
             return take(Turn(client: client, index: index))
         }
         return nil
@@ -129,9 +118,9 @@ struct WaitingQueue: Sendable {
         var expired: [RequestID] = []
         var next: Double?
         for list in entries.values {
-            for entry in list {
-                guard let cutOff = entry.request.limits.cutOff else { continue }
-                if cutOff <= now { expired.append(entry.request.id) }
+            for request in list {
+                guard let cutOff = request.limits.cutOff else { continue }
+                if cutOff <= now { expired.append(request.id) }
                 next = min(next ?? cutOff, cutOff)
             }
         }
@@ -147,11 +136,6 @@ struct WaitingQueue: Sendable {
     /// Forgets the counters of clients that neither wait nor run.
     mutating func keepCounters(of running: (ClientID) -> Bool) {
         served = served.filter { entries[$0.key] != nil || running($0.key) }
-    }
-
-    private static func due(_ limits: TimeLimits) -> Double {
-        let limit = min(limits.whole ?? .infinity, limits.firstToken ?? .infinity)
-        return limits.start + (limit.isFinite ? limit : TimeLimits.patience)
     }
 }
 

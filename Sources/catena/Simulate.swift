@@ -157,14 +157,9 @@ struct Simulate: ParsableCommand {
     ) throws {
         var rows = [["policy", "met", "mean chains", "refused", "cut", "p50 ms", "p99 ms", "busy", "times real time"]]
         var lines: [UInt8] = []
-        for (index, entry) in policies.enumerated() {
-            var options = options
-            options.policy = entry.policy
-            var bar = ProgressBar(entry.name, total: load.arrivals.count, unit: "requests")
-            let start = ContinuousClock.now
-            let result = Simulator.run(load, options, limits: rule.limits(of:)) { bar.update($0) }
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
-            bar.finish()
+        let all = PolicyRuns(policies.map(\.policy), load, options, rule)
+        for (index, (entry, run)) in zip(policies, all.runs).enumerated() {
+            let result = run.result
             let report = LoadReport(
                 title: "\(workload.summary), \(entry.name)",
                 outcomes: result.outcomes,
@@ -178,12 +173,16 @@ struct Simulate: ParsableCommand {
                 report.meanChains.map { fixed($0, digits: 3) } ?? "-", grouped(report.counts.rejected),
                 grouped(report.counts.cut), milliseconds(0.5), milliseconds(0.99),
                 fixed(result.busySeconds / report.duration * 100, digits: 0) + " %",
-                fixed(report.duration / seconds, digits: 0),
+                fixed(report.duration / run.seconds, digits: 0),
             ])
             lines += report.json(includingRequests: false)
             if index == 0, let plot { try Data(LoadPlot(report).svg.utf8).write(to: URL(fileURLWithPath: plot)) }
         }
         for line in alignedRight(rows) { print(line) }
+        if policies.count > 1 {
+            let simulated = load.duration * Double(policies.count)
+            print("together \(fixed(simulated / all.seconds, digits: 0)) times real time")
+        }
         if let json { try Data(lines).write(to: URL(fileURLWithPath: json)) }
     }
 

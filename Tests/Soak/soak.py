@@ -3,12 +3,14 @@
     make soak SECONDS=1800
 
 Two servers run: one under load with a KV pool that is far too small, and one that answers single requests with nothing
-cached. What the first one says is compared with what the second one says to the same request. At the end nothing may
-be left over: blocks, descriptors, memory.
+cached. What the first one says is compared with what the second one says to the same request: the texts, and of streams
+every token and its log probability, at the size at which it was computed, also where a stream was changed on its way or
+the server chose its sizes. At the end nothing may be left over: blocks, descriptors, memory.
 """
 
 import argparse
 import asyncio
+import atexit
 import json
 import os
 import random
@@ -21,6 +23,7 @@ import time
 from collections import Counter
 
 import httpx
+from replay import Replay, Token, tokens
 
 WORDS = "the old man and his dog went down to sea where ships of every size lay under a grey sky while gulls cried".split()
 
@@ -40,6 +43,8 @@ class Server:
         for key, value in settings.items():
             command += ["--set", f"{key.replace('__', '.')}={value}"]
         self.process = subprocess.Popen(command)
+        # For whatever way the soak ends; what has ended is not killed.
+        atexit.register(self.process.kill)
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -78,7 +83,7 @@ class Soak:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
         self.http = httpx.AsyncClient(base_url=loaded.url, timeout=120, limits=limits)
         self.single = httpx.AsyncClient(base_url=reference.url, timeout=120)
-        self.one_at_a_time = asyncio.Lock()
+        self.replay = Replay(self.single)
         self.counts: Counter[str] = Counter()
         self.sessions: dict[str, str] = {}
         # Resident bytes over time, one sample a minute.
@@ -92,7 +97,8 @@ class Soak:
         start = random.Random(self.random.randint(0, 5)).choices(WORDS, k=self.random.choice([0, 40, 120]))
         return {
             "prompt": " ".join(start) + " " + self.text(1, 60),
-            "max_tokens": self.random.randint(1, 60),
+            # Some outgrow what the pool has room for beside the others.
+            "max_tokens": self.random.randint(200, 400) if self.random.random() < 0.1 else self.random.randint(1, 60),
             "temperature": self.random.choice([0, 0.8]),
             "seed": self.random.randint(0, 1 << 40),
             "chains": self.random.randint(1, 4),
@@ -101,14 +107,24 @@ class Soak:
 
     async def check(self, body: dict, text: str) -> None:
         """Asks the quiet server the same, and compares."""
-        alone = {key: value for key, value in body.items() if key not in ("session_id", "stream", "n")}
-        async with self.one_at_a_time:
-            answer = await self.single.post("/v1/completions", json=alone)
-        expected = answer.json()["choices"][0]["text"]
+        self.compare(body, text, await self.replay.whole(body))
+
+    async def check_stream(self, body: dict, streamed: list[Token], text: str | None) -> None:
+        """Asks the quiet server for the same tokens at the same sizes, and compares.
+
+        `text` is that of the stream; None: it did not come to its end, so some may be missing.
+        """
+        self.compare(body, streamed, await self.replay.tokens(body, streamed))
+        if text is not None:
+            self.compare(body, text, await self.replay.text(streamed))
+        sizes = [token.chains for token in streamed]
+        self.counts["switches checked"] += sum(a != b for a, b in zip(sizes, sizes[1:], strict=False))
+
+    def compare(self, body: dict, got: str | list[Token], expected: str | list[Token]) -> None:
         self.counts["checked"] += 1
-        if text != expected:
+        if got != expected:
             self.counts["WRONG"] += 1
-            print(f"wrong: {json.dumps(body)}\n  got      {text!r}\n  expected {expected!r}", file=sys.stderr)
+            print(f"wrong: {json.dumps(body)}\n  got      {got!r}\n  expected {expected!r}", file=sys.stderr)
 
     async def whole(self) -> None:
         body = self.body()
@@ -122,12 +138,23 @@ class Soak:
         self.counts["whole"] += 1
         await self.check(body, answer.json()["choices"][0]["text"])
 
+    def change(self) -> dict:
+        """Another size, a range, or a budget that leaves the size to the server."""
+        return self.random.choice([
+            {"chains": self.random.randint(1, 4)},
+            {"chains": "1-4", "latency_budget_ms": self.random.choice([30, 100, 300, 1000])},
+        ])
+
     async def stream(self) -> None:
         """A stream that may be changed, left, or cancelled on its way."""
-        body = {**self.body(), "stream": True}
-        fate = self.random.choice(["read", "read", "leave", "change", "cancel"])
+        await self.read(self.body(), self.random.choice(["read", "read", "leave", "change", "change", "cancel"]))
+
+    async def read(self, body: dict, fate: str) -> None:
+        """Reads a stream to the end, or to where its fate finds it, and checks what came."""
+        body = {**body, "stream": True, "logprobs": 0}
         turn = self.random.randint(1, body["max_tokens"])
         text, seen = "", 0
+        streamed: list[Token] = []
         async with self.http.stream("POST", "/v1/completions", json=body) as stream:
             if stream.status_code == 503:
                 self.counts["refused"] += 1
@@ -142,18 +169,19 @@ class Soak:
                     assert fate == "cancel", chunk
                     continue
                 text += chunk["choices"][0]["text"]
+                streamed += tokens(chunk)
                 seen += 1
                 if seen != turn:
                     continue
                 if fate == "leave":
                     break
                 if fate == "change":
-                    await self.http.patch(f"/v1/requests/{name}", json={"chains": self.random.randint(1, 4)})
+                    answer = await self.http.patch(f"/v1/requests/{name}", json=self.change())
+                    assert answer.status_code in (200, 404), answer.text
                 if fate == "cancel":
                     await self.http.delete(f"/v1/requests/{name}")
         self.counts[fate] += 1
-        if fate == "read":
-            await self.check(body, text)
+        await self.check_stream(body, streamed, text if fate in ("read", "change", "budget") else None)
 
     async def session(self) -> None:
         """A turn of a conversation, at any size: its answer is that to the whole text alone."""
@@ -182,12 +210,11 @@ class Soak:
             await self.check(body, text)
 
     async def budget(self) -> None:
+        """A stream whose sizes the server chooses."""
         body = self.body()
         del body["chains"]
         body["latency_budget_ms"] = self.random.choice([30, 100, 300, 1000])
-        answer = await self.http.post("/v1/completions", json=body)
-        assert answer.status_code in (200, 503), answer.text
-        self.counts["budgets" if answer.status_code == 200 else "refused"] += 1
+        await self.read(body, "budget")
 
     async def client(self, until: float) -> None:
         while time.monotonic() < until:
@@ -209,6 +236,7 @@ class Soak:
             print(f"{dict(self.counts)}, {megabytes:.0f} MB, {self.loaded.descriptors()} descriptors", flush=True)
 
     async def run(self, seconds: float, clients: int) -> None:
+        await self.replay.learn_vocabulary()
         until = time.monotonic() + seconds
         await asyncio.gather(self.report(until), *(self.client(until) for _ in range(clients)))
         for session in [f"s{number}" for number in range(41)]:
@@ -221,7 +249,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--catena", default=".build/release/catena")
     arguments.add_argument("--seconds", type=float, default=1800)
-    arguments.add_argument("--clients", type=int, default=24)
+    arguments.add_argument("--clients", type=int, default=64)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--any-memory", action="store_true", help="do not judge memory: sanitizers keep what is freed")
     options = arguments.parse_args()
@@ -256,8 +284,10 @@ def main() -> int:
         # Pages come with their first use, and allocators and the spare memory for sessions keep some, so memory is judged from
         # half of the time on.
         settled = soak.resident[len(soak.resident) // 2] if len(soak.resident) > 3 else after[1]
+        # A check that never sees a change of size says nothing.
         sound = (
-            soak.counts["WRONG"] == 0 and soak.counts["BROKEN"] == 0 and used == 0 and statuses == (0, 0)
+            soak.counts["WRONG"] == 0 and soak.counts["BROKEN"] == 0 and soak.counts["switches checked"] > 0
+            and used == 0 and statuses == (0, 0)
             and after[0] <= before[0] + 2 and (options.any_memory or after[1] - settled < 16e6)
         )
         print("sound" if sound else "NOT SOUND")
