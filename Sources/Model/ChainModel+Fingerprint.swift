@@ -8,9 +8,8 @@ extension ChainModel {
     ///
     /// `<the checkpoint's fingerprint>/<format>/<arithmetic>`, as in `0f...9c/bf16/fma-2`: chain 1's weights, how they are
     /// stored, and how products are computed. Kernels that round activations, or what attention multiplies, to bf16 have another
-    /// arithmetic. With OpenBLAS
-    /// the last bits depend on how a prompt is cut, and the name says so (`openblas-...`): such keys and values are those of
-    /// the model, but not always the same bytes.
+    /// arithmetic. With OpenBLAS the last bits depend on how a prompt is cut, and the name says so (`openblas-...`): such keys
+    /// and values are those of the model, but not always the same bytes.
     ///
     /// Whether elements are stored as bf16 or f32, and in blocks of how many tokens, is the cache's ``BlockLayout``.
     public var kvFingerprint: String {

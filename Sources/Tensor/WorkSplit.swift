@@ -7,7 +7,9 @@ open class SplitWork: ForkWork {
 
     /// Does a range of the things or outputs of part number `part`, for a range of its rows (empty if it has none), on thread
     /// number `worker`. Called by several threads at once.
-    open func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {}
+    open func run(part: Int, range: Range<Int>, rows: Range<Int>, worker: Int) {
+        preconditionFailure("\(type(of: self)) does not say what its parts are")
+    }
 
     public final override func run(_ tasks: inout ForkTasks) {
         let all = split

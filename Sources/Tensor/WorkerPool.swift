@@ -10,7 +10,7 @@ open class ForkWork {
     public init() {}
 
     /// Runs tasks until there are none. Called by several threads at once, each of which gets tasks of its own.
-    open func run(_ tasks: inout ForkTasks) { while tasks.next() != nil {} }
+    open func run(_ tasks: inout ForkTasks) { preconditionFailure("\(type(of: self)) does not say what its tasks are") }
 }
 
 /// Fork-join over a fixed set of threads; the calling thread is one of them.
